@@ -94,7 +94,7 @@ def with_stops(handler: type[Receiver], stops: Stops, url: str, token: str) -> t
         token: the account's auth token, which signs.
     """
 
-    class WithStops(handler):  # type: ignore[misc, valid-type]  # made by `receiver`
+    class WithStops(handler):  # type: ignore[misc, valid-type]  # mypy takes no variable as a base
         def do_POST(self) -> None:  # noqa: N802 - the name that `http.server` calls
             if self.path.partition("?")[0] != PATH:
                 super().do_POST()

@@ -68,7 +68,7 @@ class Stops:
             for key, number, at in kept:
                 try:
                     self._post(number, at, key)
-                except Exception as error:  # noqa: BLE001 - it is told again
+                except Exception as error:  # noqa: BLE001 - kept, and sent again
                     failed += 1
                     name = type(error).__name__
                     print("the bridge has not taken a STOP:", name, file=sys.stderr, flush=True)

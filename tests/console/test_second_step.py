@@ -151,7 +151,7 @@ async def test_without_a_database_pages_of_calls_go_on_and_the_others_say_why(
         raise LedgerUnavailable("the database does not answer\nserver 192.0.2.1", code="no_ledger")
 
     async with console(sample) as (client, _, service):
-        service.ledger = gone  # type: ignore[method-assign]  # as of a PostgreSQL that has gone
+        service.ledger = gone  # type: ignore[method-assign]  # replaced on the fake
         data = {"number": FRESH, "scope": "all", "as": "texted", "endpoint": "crm"}
         answer = await client.request(method, path, data=data if method == "POST" else None)
         assert answer.status_code == 503

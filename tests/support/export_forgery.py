@@ -1,4 +1,4 @@
-"""An export as its owner can write it again: chains, values and checkpoints, all signed anew.
+"""An export that its owner forges: chains, values and checkpoints change, and all are signed again.
 
 `forge_export` changes bodies where they are. Here events can also be moved, dropped and added, in
 several chains; what the owner can make consistent is made consistent.

@@ -113,7 +113,7 @@ def _put(dice: random.Random, owned: OwnedExport, event: Event) -> None:
     place = dice.choice(places)
     before = [each for each in owned.events[:place] if isinstance(each.body, dict)]
     if before and dice.random() < 0.8 and isinstance(event.body, dict):
-        written = before[-1].body["written"]  # type: ignore[index] # of one that is shown
+        written = before[-1].body["written"]  # type: ignore[index]  # a dict: see `before`
         event.body.update(at=written, written=written)
     owned.events.insert(place, event)
 

@@ -119,7 +119,7 @@ def _new(since: Mapping[str, int]) -> list[ColumnElement[bool]]:
 def misnumbered_events(transaction: Transaction) -> list[tuple[str, str]]:
     """Events whose number no event of a chain has: chain and number, some of them.
 
-    They are in no chain, but whoever reads a record's events finds them. SQLite takes any type in
+    They are in no chain, but a look-up of a record returns them. SQLite takes any type in
     any column.
     """
     table = EVENT.c
