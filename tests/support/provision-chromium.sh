@@ -19,7 +19,7 @@ SKIP=( # the C library, and what only maintainer scripts, a desktop or a printer
 )
 WITHOUT=('./usr/lib/chromium/locales/[a-df-z]*')
 
-version() { "$1/bin/chromium" --version 2>/dev/null | head -n 1; }
+version() { "$1/bin/chromium" --version | head -n 1; }
 
 complete() {
   # It starts itself again for each page, so it cannot run through this tree's own loader: it takes
@@ -29,7 +29,7 @@ complete() {
 #!/bin/sh
 tree=$(readlink -f -- "$(dirname -- "$(readlink -f -- "$0")")/..")
 for folder in "$tree"/usr/lib/*-linux-gnu "$tree"/lib/*-linux-gnu; do
-  [ -d "$folder" ] && libraries=$folder${libraries:+:$libraries}
+  [ -d "$folder" ] && libraries=$folder:$folder/pulseaudio${libraries:+:$libraries}
 done
 export LD_LIBRARY_PATH="$libraries" FONTCONFIG_FILE="$tree/fonts.conf"
 exec "$tree/usr/lib/chromium/chromium" "$@"
