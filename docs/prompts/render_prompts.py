@@ -83,7 +83,8 @@ def render(model: KokoroModel, name: str, text: str, lang: str) -> np.ndarray:
     whole = np.concatenate([*pieces[:-1], ends])
     narrow = {rate: soxr.resample(whole, MODEL_RATE, rate, "VHQ") for rate in LEVELLED_RATES}
     peak = max(float(np.abs(x).max()) for x in narrow.values())
-    return narrow[RATE] * min(1.0, 10 ** (PEAK_DBFS / 20) / peak)
+    levelled: np.ndarray = narrow[RATE] * min(1.0, 10 ** (PEAK_DBFS / 20) / peak)
+    return levelled
 
 
 def write_wav(path: Path, audio: np.ndarray) -> str:

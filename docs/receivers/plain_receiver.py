@@ -90,7 +90,10 @@ def is_whole(text: str) -> bool:
 
 
 def is_genuine(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> bool:
-    """Whether one of the secrets signed this request in the last five minutes."""
+    """Whether one of the secrets signed this request in the last five minutes.
+
+    The names of `headers` are in lower case.
+    """
     at = headers.get("webhook-timestamp", "")
     if not is_whole(at) or abs(time.time() - int(at)) > TOLERANCE_SECONDS:
         return False
@@ -132,7 +135,8 @@ class Receiver(BaseHTTPRequestHandler):
             self._answer(413)
             return
         body = self.rfile.read(int(length))
-        status = self._status(body) if is_genuine(self.headers, body, self.secrets) else 401
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        status = self._status(body) if is_genuine(headers, body, self.secrets) else 401
         if status == 204 and self.forward:  # noqa: PLR2004 - accepted
             self._answer(200, f"<Response><Dial>{self.forward}</Dial></Response>")
         else:

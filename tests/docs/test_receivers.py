@@ -43,7 +43,7 @@ AT_TWILIO = "https://texts.example.com/twilio/messages"
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(FOLDER))
-    import plain_receiver  # type: ignore[import-not-found]  # a script beside the documentation
+    import plain_receiver
 
     yield plain_receiver
     del sys.modules["plain_receiver"]
@@ -52,7 +52,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def twilio(plain: Any) -> Any:
     del plain
-    import twilio_sender  # type: ignore[import-not-found]  # a script beside the documentation
+    import twilio_sender
 
     yield twilio_sender
     for name in ("twilio_sender", "twilio_stops"):
