@@ -69,6 +69,8 @@ _STEP: Final = (0.1, 0.5, 1, 2, 5, 10, 20, 40, 120, 600)
 """Bounds for a step of the dialogue."""
 _CALL: Final = (1, 5, 30, 60, 120, 300)
 """Bounds for a whole call."""
+_SPEECH: Final = (0.1, 0.5, 1, 4, 16)
+"""Few, as each engine has its own: a scrape's samples are limited."""
 _APPEND: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 """Bounds for a write of the ledger; after five seconds it is given up."""
 
@@ -158,7 +160,7 @@ class Metrics:
             outcome=("cached", "rendered", "failed"),
         )
         self.speech_seconds = Histogram(
-            "speech_seconds", "How long engines took to render a text.", _SHORT, engine=engines
+            "speech_seconds", "How long engines took to render a text.", _SPEECH, engine=engines
         )
         self.config_reloads = Counter(
             "config_reloads_total",
