@@ -41,9 +41,9 @@ def build_status(state: ServiceState, server: Server, current: Callable[[], Serv
         current: gives the services that new calls get, which a reload may replace.
     """
 
-    def hook_open() -> bool:
+    def hook_open() -> bool:  # not `open`, which ends as soon as a trial is due
         hook = current().hook
-        return isinstance(hook, Breaker) and hook.open
+        return isinstance(hook, Breaker) and hook.failing
 
     probes = Probes(
         calls=lambda: server.calls,

@@ -10,7 +10,7 @@ import tarfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from agi_bridge.backup.errors import BackupDamaged, BackupError
 from agi_bridge.backup.manifest import CHECKPOINTS, KEYS, MANIFEST, ROWS, Manifest, is_member
@@ -27,6 +27,9 @@ _AT_ONCE: Final = 1 << 16
 _INTEGERS: Final = range(-(1 << 63), 1 << 63)
 """What both databases hold."""
 
+_END: Final = bytes(tarfile.BLOCKSIZE)
+"""The block after the last file."""
+_PLAIN: Final = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
 _UNREADABLE: Final = (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile, ValueError)
 """What the libraries raise for an archive that is cut, changed or something else."""
 
@@ -98,17 +101,22 @@ class BackupFile:
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The files in the archive, in their order."""
+    """The files in the archive, in their order.
+
+    Each has a plain header, as `write_backup` makes it. Extensions of headers (pax, long names,
+    sparse files) are refused: tarfile would read them into memory whole, however large they are.
+    """
     with path.open("rb") as raw:
         try:
-            with (
-                gzip.GzipFile(fileobj=raw, mode="rb") as unpacked,
-                tarfile.open(fileobj=unpacked, mode="r|") as archive,
-            ):
-                for about in archive:
-                    if not about.isreg() or about.size > _LARGEST or not is_member(about.name):
-                        raise BackupDamaged(f"{path}: {about.name!r} is not a file of a backup")
-                    yield about.name, _content(archive.extractfile(about))
+            with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked, _naming(path):
+                while (block := _exactly(unpacked, tarfile.BLOCKSIZE)) != _END:
+                    about = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+                    name, size = about.name, about.size
+                    plain = about.type in _PLAIN and 0 <= size <= _LARGEST
+                    if not plain or not is_member(name):
+                        raise BackupDamaged(f"{name!r} is not a file of a backup")
+                    yield name, _exactly(unpacked, size)
+                    _exactly(unpacked, -size % tarfile.BLOCKSIZE)
                 # The archive ends before the file does: its rest has the sum of all.
                 while unpacked.read(_AT_ONCE):
                     pass
@@ -120,8 +128,12 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             raise BackupDamaged(f"{path}: is not a backup", code="not_a_backup") from None
 
 
-def _content(file: IO[bytes] | None) -> bytes:
-    return b"" if file is None else file.read()
+def _exactly(file: gzip.GzipFile, size: int) -> bytes:
+    """So many bytes; EOFError if there are fewer."""
+    content = file.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content
 
 
 def _begins_as_gzip(path: Path) -> bool:

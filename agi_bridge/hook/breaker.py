@@ -109,6 +109,11 @@ class Breaker:
         """Whether a submission would be held back now."""
         return self._health.circuit.blocks or self._health.trying
 
+    @property
+    def failing(self) -> bool:
+        """Whether the circuit opened and no submission has succeeded since; a trial may be due."""
+        return self._health.circuit.is_open
+
     def prepare(self) -> Preparation:
         """The hook's own; while the circuit is open, none is made ahead."""
         return Preparation(None) if self.open else self._hook.prepare()

@@ -49,7 +49,7 @@ GAUGES: Final[Mapping[str, Gauge]] = {
     "waiting_person": Gauge("Records that wait for a person.", {"kind": WAITING_KINDS}),
     "ready": Gauge("1 for ready and degraded, 0 for not_ready."),
     "calls_active": Gauge("Calls at this moment."),
-    "hook_circuit_open": Gauge("1 while callers do not wait for the hook."),
+    "hook_circuit_open": Gauge("1 from an opening of the circuit until a submission succeeds."),
     "waiting_unsent": Gauge("Consents that wait to be sent again."),
     "push_pending": Gauge("Messages to other systems that wait."),
     "push_oldest_seconds": Gauge("How long the oldest message to other systems has waited."),

@@ -23,7 +23,7 @@ class Probes:
 
     Attributes:
         calls: how many calls there are.
-        hook_open: whether the circuit in front of the hook is open.
+        hook_open: whether the circuit in front of the hook has opened and not closed since.
         ledger_open: whether the circuit in front of the ledger is open.
         clock: whether the machine's clock is kept right.
         now: seconds since the epoch.

@@ -9,6 +9,7 @@ import io
 import json
 import random
 import tarfile
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from agi_bridge.backup import BackupDamaged, BackupError, BackupFile, Manifest
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import fill
 from tests.backup.test_backup_file import pack
+from tests.support.error_codes import coded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,6 +160,24 @@ def test_rows_at_random_are_restored_or_refused(keys: Keys, tmp_path: Path) -> N
         codes.add(restored(tmp_path / "b", tmp_path / "db"))
     assert "not one line" not in codes
     assert "schema_unversioned" in codes
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_an_extension_of_a_header_takes_no_memory(tmp_path: Path, kind: bytes) -> None:
+    about = tarfile.TarInfo("manifest.json")
+    about.type, about.size = kind, 1 << 26
+    with gzip.open(tmp_path / "b", "wb", 1) as packed:
+        packed.write(about.tobuf(tarfile.USTAR_FORMAT))
+        for _ in range(64):
+            packed.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BackupDamaged, check=coded("backup_changed")):
+            BackupFile.open(tmp_path / "b")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 22
 
 
 def archive(format_: int, headers: dict[str, str] | None) -> bytearray:

@@ -174,6 +174,18 @@ async def test_a_trial_that_fails_holds_everybody_back_for_the_same_time_again(
     assert not await held_back(breaker, hook)
 
 
+async def test_a_hook_is_failing_until_a_trial_has_succeeded(
+    breaker: Breaker, hook: ScriptedHook, clock: Clock
+) -> None:
+    assert not breaker.failing
+    await open_circuit(breaker, hook)
+    for outcome in (Outcome.UNKNOWN, Outcome.ACCEPTED):
+        clock.now += SECONDS
+        assert (breaker.open, breaker.failing) == (False, True)  # a trial is due
+        await ended(breaker, hook, outcome)
+        assert breaker.failing is (outcome is Outcome.UNKNOWN)
+
+
 async def test_a_trial_that_is_cancelled_leaves_the_next_one_to_try(
     breaker: Breaker, hook: ScriptedHook, clock: Clock
 ) -> None:
