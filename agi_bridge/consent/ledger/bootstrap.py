@@ -19,6 +19,7 @@ from agi_bridge.consent.errors import (
     VaultDamaged,
 )
 from agi_bridge.consent.ledger import queries, schema
+from agi_bridge.consent.ledger.transaction import STARTING_IDLE_MS
 from agi_bridge.consent.models import StoredEvent
 from agi_bridge.consent.signing.keys import replaced_signing_key
 from agi_bridge.consent.states import Act
@@ -100,7 +101,7 @@ def check_in(
         ChainEnded: the signing key is that of a chain which a restore from a backup has ended.
     """
     transaction.be_patient()
-    writer.lock(transaction, ["ledger"])
+    writer.lock(transaction, ["ledger"], idle_ms=STARTING_IDLE_MS)
     known = check_keys(transaction.core, writer.vault)
     check_chain_goes_on(transaction.core, writer.ledger_id)
     if home is not None:

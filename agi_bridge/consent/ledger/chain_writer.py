@@ -148,13 +148,17 @@ class ChainWriter:
         names: Iterable[str] = (),
         *,
         wait_ms: int | None = None,
+        idle_ms: int | None = None,
         by_index: bool = False,
     ) -> None:
-        """Take the locks of a transaction, our chain's and these; once, before anything else."""
+        """Take the locks of a transaction, our chain's and these; once, before anything else.
+
+        What the options mean, says `Transaction.lock`; `idle_ms` is `IDLE_MS` unless it is given.
+        """
         transaction.lock(
             [f"chain:{self.ledger_id}", *names],
             wait_ms=wait_ms,
-            idle_ms=IDLE_MS,
+            idle_ms=IDLE_MS if idle_ms is None else idle_ms,
             by_index=by_index,
         )
 

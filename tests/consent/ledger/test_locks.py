@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.consent import Act, AgreementRules, IllegalTransition, LedgerUnavailable, State
-from agi_bridge.consent.ledger import Ledger, engines, lease, worker
+from agi_bridge.consent.ledger import Ledger, bootstrap, engines, lease, worker
 from agi_bridge.consent.ledger import transaction as transaction_module
 from agi_bridge.consent.ledger.database import Database
 from tests.support.consent_builders import CALLER, HEARD, NUMBER, revocation, settle, submitting
@@ -20,8 +20,11 @@ from tests.support.external_db import execute
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from sqlalchemy import Connection
+
     from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.signing import Keys
+    from agi_bridge.consent.signing.vault import Vault
 
 LIMITED = AgreementRules(number_per_day=9, caller_per_day=9, line_per_hour=9)
 UNTIL = "9999-01-01T00:00:00.000Z"
@@ -194,6 +197,23 @@ async def test_the_patience_of_a_start_has_an_end(
 
 def test_a_start_is_more_patient_than_the_server_is_with_one_that_is_frozen() -> None:
     assert transaction_module.STARTING_WAIT_MS > transaction_module.STARTING_IDLE_MS
+
+
+async def test_a_start_may_pause_for_longer_than_a_call(
+    emptied_url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds no line's lock, and a machine that has just booted is slow."""
+    seen: list[str] = []
+    check = bootstrap.check_keys
+
+    def looking(core: Connection, vault: Vault) -> list[str]:
+        seen.append(core.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one())
+        return check(core, vault)
+
+    monkeypatch.setattr(bootstrap, "check_keys", looking)
+    async with await Ledger.open(emptied_url, keys):
+        pass
+    assert seen == [f"{transaction_module.STARTING_IDLE_MS // 1000}s"]
 
 
 async def waited_for(transaction: Transaction, start: asyncio.Task[None]) -> None:
