@@ -17,15 +17,11 @@ event loop too.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import re
 import sys
 import threading
-import time
-from datetime import datetime
 from statistics import median
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -45,15 +41,12 @@ PAIRS: Final = 4
 SECONDS: Final = 2.5
 """Of a round: about a thousand calls."""
 MOST_SHARE: Final = 0.05
-_SINCE: Final = re.compile(r'data-since=\\?"([^"\\]+)')
 
 
 class Watched(Product):
     """`agi-bridge serve` with a console, on which pages are open."""
 
     program: tuple[str, ...] = ()
-    lags: ClassVar[list[float]] = []
-    """How long after its beginning each step was on a page, in seconds."""
 
     def launch(self, folder: Path, hook: str | None) -> Launch:
         """The command, and the open pages."""
@@ -63,7 +56,7 @@ class Watched(Product):
         text = file.read_text(encoding="utf-8")
         console = f'[console]\nenabled = true\nsign_in = "none"\nport = {port}\n'
         file.write_text(f"{text}\n{console}", encoding="utf-8")
-        threading.Thread(target=asyncio.run, args=(watch(port, self.lags),), daemon=True).start()
+        threading.Thread(target=asyncio.run, args=(watch(port),), daemon=True).start()
         command = [*self.program, *made.command[1:]] if self.program else made.command
         return Launch(command, made.port)
 
@@ -72,28 +65,18 @@ class WatchedInLoop(Watched):
     """The same with the console in the calls' event loop."""
 
     program = (sys.executable, "-m", "bench.servers.console_in_loop")
-    lags: ClassVar[list[float]] = []
 
 
-async def watch(port: int, lags: list[float]) -> None:
+async def watch(port: int) -> None:
     """Keep pages open until the server has gone."""
     limits = httpx.Limits(max_connections=None)
     url = f"http://127.0.0.1:{port}/live"
     async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=30) as client:
-        others = (keep_open(client, url) for _ in range(PAGES - 1))
-        await asyncio.gather(keep_open(client, url, lags), *others)
+        await asyncio.gather(*(keep_open(client, url) for _ in range(PAGES)))
 
 
-def _lags(line: str) -> list[float]:
-    """How long ago the steps began that an event shows, in seconds."""
-    now = time.time()
-    rows = json.loads(line.removeprefix("data: "))["rows"].values()
-    steps = [_SINCE.search(row) for row in rows]
-    return [now - datetime.fromisoformat(step[1]).timestamp() for step in steps if step]
-
-
-async def keep_open(client: httpx.AsyncClient, url: str, lags: list[float] | None = None) -> None:
-    """One page, which connects again whenever its stream ends; `lags` takes its delays."""
+async def keep_open(client: httpx.AsyncClient, url: str) -> None:
+    """One page, which connects again whenever its stream ends."""
     answered, tries = False, 0
     while tries < 300:  # until it listens, and once more after it has gone
         tries = 0 if answered else tries + 1
@@ -101,11 +84,8 @@ async def keep_open(client: httpx.AsyncClient, url: str, lags: list[float] | Non
         try:
             async with client.stream("GET", url) as stream:
                 answered = stream.status_code == 200
-                first = True  # it shows also what has lasted for long
-                async for line in stream.aiter_lines():
-                    if lags is not None and line.startswith("data: "):
-                        lags += [] if first else _lags(line)
-                        first = False
+                async for _ in stream.aiter_raw():
+                    pass
         except httpx.HTTPError:
             pass
         await asyncio.sleep(0.2)  # as the stream asks for: `RECONNECT_MS`
@@ -133,10 +113,6 @@ def main(arguments: Sequence[str]) -> int:
         if latency is not None:
             rounds = ", ".join(f"{each:,.0f}" for each in latency.p99_rounds)
             print(f"{name:<20} p99 until EXEC {rounds} µs")
-    lags = sorted(Watched.lags)
-    if lags:
-        usual, most = median(lags), lags[int(len(lags) * 0.99)]
-        print(f"a step is on a page after {usual:.2f} s, 99 % within {most:.2f} s (0.5 s)")
     print("load", *(f"{load:.1f}" for load in os.getloadavg()))
     return 0 if shares["in its own thread"] <= MOST_SHARE else 1
 

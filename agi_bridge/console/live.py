@@ -1,4 +1,4 @@
-"""What is new on open pages: one look at the service for all of them, some times a second.
+"""What is new on open pages: one look at the service for all of them, up to ten times a second.
 
 Nothing looks while no page is open. Of each look, a page gets what has changed since it was last
 told (server-sent events, WHATWG HTML section 9.2): rows and parts as HTML, made by the templates
@@ -11,6 +11,7 @@ listener's time for one exchange, and a session that is over gets nothing more.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -27,15 +28,19 @@ if TYPE_CHECKING:
 
     from agi_bridge.console.service import Live, Service
 
-LOOK_SECONDS: Final = 0.4
-"""Between two looks: a step of a call is on the page within half a second."""
+LOOK_SECONDS: Final = 0.1
+"""Least between two looks, and what there is while pages cost little."""
+MOST_LOOK_SECONDS: Final = 0.4
+"""Most between two looks: a step of a call is on the page within half a second."""
+MOST_SHARE: Final = 0.04
+"""Of a core, what looks and the pages' events may cost; then looks are further apart."""
 STREAM_SECONDS: Final = 20.0
 """How long one stream lasts."""
 RECONNECT_MS: Final = 200
 """How soon a browser connects again."""
 NOW: Final = ""
 """The topic of the page of calls in progress; other topics are calls, by id."""
-_QUIET_LOOKS: Final = 5
+_QUIET_LOOKS: Final = 20
 """After so many looks without news, streams look whether their time is over."""
 MAX_TOPICS: Final = 64
 """Calls that are followed at once; pages of further ones show what was when they were opened."""
@@ -84,7 +89,7 @@ class LivePages:
 
     Args:
         service: what is looked at.
-        look_seconds: between two looks.
+        look_seconds: least between two looks.
     """
 
     def __init__(self, service: Service, look_seconds: float = LOOK_SECONDS) -> None:
@@ -137,7 +142,7 @@ class LivePages:
                 del self._topics[name]
 
     async def _look_on(self) -> None:
-        quiet = 0
+        quiet, pause, spent = 0, self._look_seconds, time.thread_time()
         while self._topics:
             try:
                 changed = await self._look()
@@ -147,7 +152,10 @@ class LivePages:
             quiet = 0 if changed else quiet + 1
             if not quiet % _QUIET_LOOKS:
                 self._tell()
-            await asyncio.sleep(self._look_seconds)
+            await asyncio.sleep(pause)
+            # The time that this thread computed since the look before, the pages' events included.
+            spent, before = time.thread_time(), spent
+            pause = max(self._look_seconds, min((spent - before) / MOST_SHARE, MOST_LOOK_SECONDS))
 
     async def _look(self) -> bool:
         """Look once; return whether there are news."""
