@@ -39,6 +39,7 @@ RUN_SECONDS: Final = 400.0
 WARM_UP_CALLS: Final = 60
 CALLGRIND: Final = (
     "valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
+    "--trace-children=yes",  # an interpreter may be started by a script
 )  # fmt: skip
 
 

@@ -110,7 +110,7 @@ class Product(Subject):
         )
         configuration.write_text(text, encoding="utf-8")
         program = Path(sys.executable).with_name("agi-bridge")
-        return Launch([str(program), "serve", "--config", str(configuration)], port)
+        return Launch([sys.executable, str(program), "serve", "--config", str(configuration)], port)
 
     def load_options(self) -> list[str]:
         """The number goes key by key; the result variable is the last thing the bridge sets."""
