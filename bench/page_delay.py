@@ -92,11 +92,11 @@ def main(arguments: Sequence[str]) -> int:
             options = ["--port", str(launch.port), *subject.load_options(), "--total", str(10**9)]
             options += ["--seconds", str(WARM_SECONDS + SECONDS + 2), *each.options]
             with load(load_core, folder, options) as calls:
-                time.sleep(WARM_SECONDS)
+                time.sleep(WARM_SECONDS)  # until calls are in all their steps
                 page = [sys.executable, "-m", "bench.servers.page", str(console)]
                 with Program("page", page, core=load_core, folder=folder) as reader:
                     before = Used.of(server.pid, core)
-                    time.sleep(SECONDS)
+                    time.sleep(SECONDS)  # what is measured
                     used = Used.of(server.pid, core) - before
                     noted = reader.finish(10.0)
                 result = calls.finish(60.0)

@@ -79,7 +79,7 @@ def keep_open(page: Page, port: int) -> None:
                             page.take(line.removeprefix(prefix))
             except httpx.HTTPError:
                 pass
-            time.sleep(_RECONNECT_SECONDS)
+            time.sleep(_RECONNECT_SECONDS)  # as a browser does
 
 
 def main(port: int) -> None:
