@@ -111,6 +111,7 @@ async def test_a_port_that_is_taken_is_one_error_and_calls_are_taken(
             settings(tmp_path, fake_hook.url, {"console": console})
         ) as bridge:
             refused = await log.line("console.not_listening")
+            await until_problem(bridge.status, refused["reason"])
             document = bridge.status.document()
             assert document["console"] == {"problem": refused["reason"]}
             assert (document["level"], document["checks"]["console"]) == ("degraded", "down")
