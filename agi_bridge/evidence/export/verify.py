@@ -206,17 +206,19 @@ class ExportVerifier:
     def _read(self, verifier: Verifier) -> None:
         for record, values in read_opened(self._archive):
             verifier.open(record, values)
-        verifier.read(self._counted(read_chain(self._archive)))
+        verifier.read(self._counted(read_chain(self._archive), verifier))
         if verifier.hidden:
             self._find_hidden(verifier)
         if not verifier.shown:
             self.findings.add("completeness", "no_event", "it shows no event")
 
-    def _counted(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+    def _counted(self, entries: Iterator[Entry], verifier: Verifier) -> Iterator[Entry]:
         for done, entry in enumerate(entries, 1):
             self.contents.add(entry)
             if done % _STEP == 0:
                 self._progress(done)
+                if self.contents.is_large:  # windows are for records' own pages
+                    verifier.time.forget_windows()
             yield entry
 
     def _find_hidden(self, verifier: Verifier) -> None:

@@ -164,8 +164,8 @@ class _Run:
         for each in self._since.values():
             self.verifier.go_on(each)
             self._reached[each.ledger_id] = each.seq
-        touched = await self._read_new()
-        await self._take_values(None if not self._since else touched)
+        touched = await self._read_new(names=bool(self._since))
+        await self._take_values(touched if self._since else None)
         for _ in range(_ROUNDS):  # what a ledger in service has stored meanwhile
             touched = await self._read_new()
             if not touched:
@@ -201,8 +201,11 @@ class _Run:
                 findings.add("integrity", "stamp_changed", f"a time stamp that is kept {error}")
         return found
 
-    async def _read_new(self) -> set[str]:
-        """Read the events that are not read yet; the ids of their records."""
+    async def _read_new(self, *, names: bool = True) -> set[str]:
+        """Read the events that are not read yet; the ids of their records, if these are wanted.
+
+        A whole ledger has too many to keep.
+        """
         touched: set[str] = set()
         # SQLite takes any type in any column: a last event with another number is told below.
         chains = [each for each in await self._ledger.chains() if type(each.seq) is int]
@@ -226,7 +229,8 @@ class _Run:
                 if self._since:
                     await self._remember(rows)
                 self.verifier.read(rows)
-                touched.update(row.consent_id for row in rows)
+                if names:
+                    touched.update(row.consent_id for row in rows)
                 self._reached[chain.ledger_id] = last
                 self._progress(sum(self._reached.values()), total)
         return touched

@@ -186,6 +186,13 @@ class TimeChecker:
         if times:
             self._bound(checkpoint.ledger_id, line, min(times))
 
+    def forget_windows(self) -> None:
+        """Keep no windows from here on, and none of those so far."""
+        self._keep = False
+        self.windows.clear()
+        for each in self._lines.values():
+            each.open.clear()
+
     def finish(self) -> str:
         """Note what the verdict rests on; returns what it says if it holds."""
         lines = self._lines.values()
@@ -265,10 +272,7 @@ class TimeChecker:
             self.windows[row.ledger_id, row.seq] = Window(line.after_any, None)
             line.open.append(row.seq)
             if len(self.windows) > _MAX_WINDOWS:
-                self._keep = False
-                self.windows.clear()
-                for each in self._lines.values():
-                    each.open.clear()
+                self.forget_windows()
 
     def _bound(self, ledger_id: str, line: _Line, before: int) -> None:
         """A stamp bounds all that was read."""

@@ -21,7 +21,7 @@ from agi_bridge.cli.consents.verify import Verified
 from agi_bridge.consent import ConsentRecord, State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import generate_keys
-from agi_bridge.evidence.export import create_archive
+from agi_bridge.evidence.export import create_archive, pages, verify
 from agi_bridge.evidence.export.collect import Collector
 from agi_bridge.evidence.export.verify import verify_export
 from agi_bridge.evidence.export.writer import ExportWriter
@@ -232,6 +232,19 @@ def test_several_records_have_a_page_each(sample: SampleLedger) -> None:
     result = sample.shell("show", act)
     assert result == (1, "", f"agi-bridge: {act}: no such record\n")
     assert value(out) == "trusting"
+
+
+def test_of_many_records_none_has_a_page_and_no_window_is_kept(
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "MAX_RECORDS", 1)
+    monkeypatch.setattr(verify, "_STEP", 1)
+    out = sample.folder / "all"
+    assert sample.shell("export", "--all", "--out", out).status == 0
+    assert not any(name.startswith("records/") for name in names(out))
+    report, contents = verify_export(out)
+    assert report.value is Value.TRUSTING
+    assert (contents.windows, contents.rows) == ({}, {})
 
 
 def test_nothing_of_the_ledger_becomes_markup(sample: SampleLedger) -> None:
