@@ -59,6 +59,10 @@ DROP_IN: Final = """
 Environment=AGI_BRIDGE_HOOK__URL=http://127.0.0.1:8080/v1/ivr
 """
 """A hook that the package brings itself."""
+POLICY: Final = "/usr/sbin/policy-rc.d"
+FORBIDS: Final = """#!/bin/sh
+test "$2" != {} || exit 101
+"""
 BYTECODE: Final = """
 import pathlib, sys
 for path in pathlib.Path("/opt/agi-bridge").rglob("*.pyc"):
@@ -289,6 +293,40 @@ def test_an_upgrade_leaves_a_stopped_service_stopped(machine: SystemdMachine) ->
     machine.run("systemctl start agi-bridge")
 
 
+def test_a_disabled_service_that_was_running_runs_again(machine: SystemdMachine) -> None:
+    machine.run("systemctl disable agi-bridge")
+    install(machine, "later.deb", "--reinstall")
+    assert state(machine) == "active"
+    assert machine.run("systemctl is-enabled agi-bridge || true").strip() == "disabled"
+
+
+@pytest.mark.parametrize("unit", ["disabled", "enabled"])
+def test_a_machine_on_which_packages_start_nothing_is_obeyed(
+    machine: SystemdMachine, unit: str
+) -> None:
+    machine.run(f"systemctl {unit.removesuffix('d')} agi-bridge && systemctl start agi-bridge")
+    machine.write(POLICY, FORBIDS.format("start"))
+    machine.run(f"chmod 755 {POLICY}")
+    assert "not started again: policy-rc.d forbids it" in install(
+        machine, "later.deb", "--reinstall"
+    )
+    assert state(machine) == "inactive"
+    machine.run(f"rm {POLICY} && systemctl start agi-bridge")
+
+
+def test_a_service_that_may_not_be_stopped_is_said_to_run_on(machine: SystemdMachine) -> None:
+    """Debian's own tool stops nothing then, and reports success."""
+    before = machine.shows("InvocationID")
+    machine.write(POLICY, FORBIDS.format("stop"))
+    machine.run(f"chmod 755 {POLICY}")
+    said = install(machine, "later.deb", "--reinstall")
+    assert "not stopped: policy-rc.d forbids it" in said
+    assert "agi-bridge: stopping" not in said
+    assert '"systemctl restart agi-bridge"' in said
+    assert (state(machine), machine.shows("InvocationID")) == ("active", before)
+    machine.run(f"rm {POLICY} && systemctl restart agi-bridge && test ! -e /run/agi-bridge.start")
+
+
 def test_a_version_that_does_not_start_is_said_and_is_installed(machine: SystemdMachine) -> None:
     machine.run(f"cp {CONFIG} /root/kept && echo 'nonsense = 1' >>{CONFIG}")
     assert "journalctl --unit=agi-bridge" in install(machine, "later.deb", "--reinstall")
@@ -332,7 +370,10 @@ def test_the_same_commit_makes_the_same_bytes(
 ) -> None:
     again = build(engine, clone, "again", "--no-cache")
     sums = [
-        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*_*.deb")}
+        {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in folder.glob("*_*.deb")
+        }
         for folder in (built, again)
     ]
     assert sums[0] == sums[1]
