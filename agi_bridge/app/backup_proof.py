@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from agi_bridge.backup import BackupDamaged, BackupError, BackupFile, open_keys
 from agi_bridge.consent import ConsentError
@@ -100,6 +100,67 @@ class Proof:
         return self.report.value
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedBackup:
+    """A backup with what it is verified with.
+
+    Attributes:
+        file: the backup.
+        keys: those that open its values.
+        signer: whose signature it has.
+        keys_opened: whether the sealed keys in it were opened.
+    """
+
+    file: BackupFile
+    keys: Keys
+    signer: Signer
+    keys_opened: bool
+
+    @classmethod
+    async def of(
+        cls,
+        settings: Settings,
+        path: Path,
+        passphrase: str | None,
+        trusted: Collection[str],
+        *,
+        only_its_own: bool = False,
+    ) -> Self:
+        """Open a backup; the arguments are those of `prove_backup` and `backup_keys`.
+
+        Raises:
+            BackupError, KeyFault: it is damaged, is signed by none of `trusted`, or a key is
+                missing.
+        """
+        file = await asyncio.to_thread(BackupFile.open, path)
+        keys = await asyncio.to_thread(
+            backup_keys, settings, file, passphrase, only_its_own=only_its_own
+        )
+        opened = passphrase is not None
+        signer = await asyncio.to_thread(signer_of, settings, file, trusted, opened=opened)
+        return cls(file, keys, signer, opened)
+
+    async def proven_in(
+        self,
+        copy: Path,
+        checkpoints: Sequence[Checkpoint],
+        *,
+        end_chains: bool = False,
+        progress: Callable[[int, int | None], None],
+    ) -> Proof:
+        """Put it into a new SQLite file, and verify that with the checkpoints as old as it.
+
+        `end_chains` if the copy is to be used, `progress` is told how many events are verified.
+        """
+        await asyncio.to_thread(put_into, copy, self.file, end_chains=end_chains)
+        covered = [each for each in checkpoints if _is_covered(self.file, each)]
+        async with await Ledger.open(copy, self.keys, read_only=True) as ledger:
+            report, _ = await verify_ledger(ledger, covered, progress=progress)
+        report = _with_unsigned_chains(report, self.file.manifest)
+        later = _later(self.file, checkpoints, self.keys.ledger_id)
+        return Proof(self.file, self.signer, self.keys_opened, report, later)
+
+
 async def prove_backup(
     settings: Settings,
     path: Path,
@@ -123,50 +184,16 @@ async def prove_backup(
     Raises:
         BackupError, LedgerUnavailable, KeyFault: it is damaged, or cannot be read.
     """
-    backup = await asyncio.to_thread(BackupFile.open, path)
-    keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase, only_its_own=True)
-    signer = await asyncio.to_thread(
-        signer_of, settings, backup, trusted, opened=passphrase is not None
-    )
+    opened = await OpenedBackup.of(settings, path, passphrase, trusted, only_its_own=True)
     with tempfile.TemporaryDirectory(prefix="agi-bridge-prove-") as folder:
         copy = Path(folder) / "consents.db"
-        await asyncio.to_thread(put_into, copy, backup)
-        proof = await verify_copy(
-            backup,
-            copy,
-            keys,
-            checkpoints,
-            signer=signer,
-            opened=passphrase is not None,
-            progress=progress,
-        )
-    return await _compare(settings, proof, keys)
+        proof = await opened.proven_in(copy, checkpoints, progress=progress)
+    return await _compare(settings, proof, opened.keys)
 
 
 def put_into(where: Path | str, backup: BackupFile, *, end_chains: bool = False) -> None:
     """Put a backup into an empty database; `end_chains` if it is to be used. Blocks."""
     fill(where, backup.manifest.revision, backup.tables(), end_chains=end_chains)
-
-
-async def verify_copy(
-    backup: BackupFile,
-    copy: Path,
-    keys: Keys,
-    checkpoints: Sequence[Checkpoint],
-    *,
-    signer: Signer,
-    opened: bool,
-    progress: Callable[[int, int | None], None],
-) -> Proof:
-    """Verify a copy that was restored from a backup, with the checkpoints that are as old as it.
-
-    `signer` is what `signer_of` says, `opened` is whether the keys in the backup were opened.
-    """
-    covered = [each for each in checkpoints if _is_covered(backup, each)]
-    async with await Ledger.open(copy, keys, read_only=True) as ledger:
-        report, _ = await verify_ledger(ledger, covered, progress=progress)
-    report = _with_unsigned_chains(report, backup.manifest)
-    return Proof(backup, signer, opened, report, _later(backup, checkpoints, keys.ledger_id))
 
 
 def _with_unsigned_chains(report: Report, manifest: Manifest) -> Report:

@@ -16,15 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.app.backup_proof import (
-    KEY_FILES,
-    Proof,
-    Signer,
-    backup_keys,
-    put_into,
-    signer_of,
-    verify_copy,
-)
+from agi_bridge.app.backup_proof import KEY_FILES, OpenedBackup, Proof, Signer, put_into
 from agi_bridge.app.ledger import checkpoint_publisher, service_is_running, service_lock
 from agi_bridge.backup import BackupError, BackupFile
 from agi_bridge.consent.ledger import CHAIN_FILE, Ledger, deliver_checkpoints, is_empty
@@ -83,28 +75,16 @@ async def restore_backup(
         LedgerUnavailable, KeyFault: the database or a key cannot be used.
     """
     await asyncio.to_thread(_require_empty, settings)
-    backup = await asyncio.to_thread(BackupFile.open, path)
-    keys = await asyncio.to_thread(backup_keys, settings, backup, passphrase)
-    signer = await asyncio.to_thread(
-        signer_of, settings, backup, trusted, opened=passphrase is not None
-    )
-    _require_known(signer, backup)
+    opened = await OpenedBackup.of(settings, path, passphrase, trusted)
+    backup, keys = opened.file, opened.keys
+    _require_known(opened.signer, backup)
     _require_new_signing_key(settings, backup, keys, checkpoints)
     state = settings.state_dir
     async with _no_service(settings):
         await asyncio.to_thread(_clear, state)
         with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=state) as folder:
             copy = Path(folder) / "consents.db"
-            await asyncio.to_thread(put_into, copy, backup, end_chains=True)
-            proof = await verify_copy(
-                backup,
-                copy,
-                keys,
-                checkpoints,
-                signer=signer,
-                opened=passphrase is not None,
-                progress=progress,
-            )
+            proof = await opened.proven_in(copy, checkpoints, end_chains=True, progress=progress)
             _require_accepted(proof, accept_loss=accept_loss, accept_faults=accept_faults)
             made = await asyncio.to_thread(_put_in_place, settings, backup, keys, copy)
         new, _ = await asyncio.to_thread(

@@ -114,7 +114,7 @@ def _call(call: Mapping[str, Any]) -> str:
 
 
 def _hook(hook: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    yield "down, callers do not wait for it" if hook["circuit_open"] else "ok"
+    yield "down, one caller at a time tries it" if hook["circuit_open"] else "ok"
     if hook["last_success_at"] is not None:
         yield f"last accepted {_ago(hook['last_success_at'], now)} ago"
     if hook["last_failure_at"] is not None:
