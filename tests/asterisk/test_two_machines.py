@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from agi_bridge.consent.ledger import schema
+from tests.support.external_db import execute
+from tests.support.failover import Pair
 from tests.support.postgresql import PostgreSQL
 
 if TYPE_CHECKING:
@@ -29,6 +32,31 @@ def url() -> Iterator[str]:
     """A database of a server whose socket the scenario's processes may use."""
     with PostgreSQL.running() as server, server.database() as url:
         yield url
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """The same, with a standby."""
+    with Pair.running() as pair:
+        yield pair
+
+
+def revision(url: str) -> str:
+    """The revision of the ledger's tables."""
+    return str(execute(url, "SELECT version_num FROM alembic_version")[0][0])
+
+
+def move_when_asked(folder: Path, pair: Pair) -> None:
+    """Have a database moved as soon as the scenario asks for it."""
+    for name in ("move", "moved"):
+        os.mkfifo(folder / name)
+
+    def move() -> None:
+        (folder / "move").open("rb").close()
+        pair.lose_primary()
+        (folder / "moved").open("wb").close()
+
+    threading.Thread(target=move, daemon=True).start()  # the scenario may end before it asks
 
 
 def scenario(
@@ -51,6 +79,13 @@ def scenario(
     assert ran.returncode == 0, ran.stderr[-4000:]
     result: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return result
+
+
+def keep(request: pytest.FixtureRequest, result: dict[str, Any], reached: Counter[str]) -> None:
+    """Write down what was measured, beside the test's result (`--junitxml`)."""
+    names = ("seconds", "first_prompt_ms")
+    kept = {"reached": dict(reached), **{name: result[name] for name in names}}
+    request.node.user_properties.extend(kept.items())
 
 
 def judge(result: dict[str, Any]) -> Counter[str]:
@@ -89,7 +124,7 @@ def test_two_bridges_are_upgraded_one_at_a_time_and_one_goes_back(
     """A migration while both run; the release before is started again on its tables, twice."""
     result = scenario(tmp_path, url, asterisk_binary, fault="upgraded", way="list", calls=6)
     assert judge(result) == {"forward": 6}
-    assert (result["tables"], result["ended"]) == ("9000", "0")
+    assert (revision(url), result["ended"]) == ("9000", "0")
 
 
 @pytest.mark.long
@@ -107,11 +142,21 @@ def test_a_bridge_fails_under_fifty_calls(
     """`--junitxml` has how many callers got where, and how long they waited for a voice."""
     result = scenario(tmp_path, url, asterisk_binary, fault=fault, way=way, calls=50)
     reached = judge(result)
-    kept = {
-        "reached": dict(reached),
-        **{name: result[name] for name in ("seconds", "first_prompt_ms")},
-    }
-    request.node.user_properties.extend(kept.items())
+    keep(request, result, reached)
     later = 25 if fault in {"killed", "drained", "upgraded"} else 0
     assert reached["forward"] >= later
-    assert result["tables"] == ("9000" if fault == "upgraded" else schema.VERSION)
+    assert revision(url) == ("9000" if fault == "upgraded" else schema.VERSION)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["srv", "list"])
+def test_the_primary_moves_under_fifty_calls(
+    tmp_path: Path, pair: Pair, asterisk_binary: Path, request: pytest.FixtureRequest, way: str
+) -> None:
+    """Twenty-five are in the dialogue then; both bridges find the new primary."""
+    move_when_asked(tmp_path, pair)
+    result = scenario(tmp_path, pair.socket_url, asterisk_binary, fault="moved", way=way, calls=50)
+    reached = judge(result)
+    keep(request, result, reached)
+    assert reached["forward"] >= 25
+    assert execute(pair.second.url("postgres"), "SELECT pg_is_in_recovery()") == [(False,)]

@@ -16,6 +16,7 @@ from agi_bridge.app import service
 from agi_bridge.consent import State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
+from agi_bridge.settings.ledger import LedgerSettings
 from agi_bridge.speech import SHIPPED, Library
 from agi_bridge.speech.prompt_names import QUESTIONS
 from tests.support.call_env import KEY, settings, toml
@@ -85,12 +86,14 @@ class BridgeFixture:
         prompts: the folder of prompts that the bridge plays.
         agi: further settings of `[agi]`.
         state_dir: the bridge's folder.
+        ledger_url: the address of its ledger; '': SQLite in its folder.
     """
 
     def __init__(self, pbx: Pbx, prompts: Path, state_dir: Path, fake_hook: FakeHook) -> None:
         self.fake_hook = fake_hook
         self.prompts = prompts
         self.agi: dict[str, Any] = {}
+        self.ledger_url = ""
         self._pbx = pbx
         self.state_dir = state_dir
         self._parts = AsyncExitStack()
@@ -98,6 +101,8 @@ class BridgeFixture:
 
     def tables(self, **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
         more.setdefault("agi", {"port": 0, **self.agi})
+        if self.ledger_url:
+            more.setdefault("ledger", {"url": self.ledger_url})
         return {"speech": {"prompts": str(self.prompts)}, **more}
 
     async def open(self, tables: dict[str, dict[str, Any]] | None = None, **line: Any) -> None:
@@ -143,10 +148,18 @@ class BridgeFixture:
 
     async def events(self) -> list[StoredEvent]:
         """What the ledger holds."""
-        keys, _ = Keys.load(self.state_dir / "keys", create=False)
-        place = self.state_dir / "consents.db"
-        async with await Ledger.open(place, keys, read_only=True) as ledger:
+        async with self.reading() as ledger:
             return [event for event in await ledger.events() if isinstance(event.type, State)]
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Ledger]:
+        """Open the ledger beside the bridge, to read it."""
+        keys, _ = Keys.load(self.state_dir / "keys", create=False)
+        place: Path | str = self.state_dir / "consents.db"
+        if self.ledger_url:
+            place = LedgerSettings(url=self.ledger_url).database_url()
+        async with await Ledger.open(place, keys, read_only=True) as ledger:
+            yield ledger
 
     async def states(self) -> list[str]:
         return [event.type.value for event in await self.events()]

@@ -14,10 +14,12 @@ FAULT is what becomes of the first bridge in the middle of its calls:
     cut_off   its packets are dropped, in both directions
     upgraded  a later release upgrades the tables while both run, and takes their places one after
               the other; one of the release before is restarted in between, and one in the end
+    moved     nothing; the primary of PostgreSQL crashes instead, and its standby takes its place.
+              Who began this program does it, when the pipe FOLDER/move is opened
 
 Prints one JSON document: where each caller got to, which numbers were texted how often, what is
-stored, the milliseconds from each caller's arrival to the first prompt, the revision of the tables,
-how many seconds the fault took, and how the first bridge's process ended.
+stored, the milliseconds from each caller's arrival to the first prompt, how many seconds the fault
+took, and how the first bridge's process ended.
 """
 
 from __future__ import annotations
@@ -48,7 +50,6 @@ from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.asterisk import Asterisk, find_asterisk
 from tests.support.bridge_fixture import shorten
 from tests.support.call_env import KEY, toml
-from tests.support.external_db import execute
 from tests.support.own_network import loopback_up
 
 NAME: Final = "bridges.test"
@@ -278,6 +279,8 @@ async def fault(kind: str, one: Bridge, other: Bridge, later: Path) -> str:
             each.signal(signal.SIGTERM)
             await each.ended()
             await each.start(program)
+    elif kind == "moved":
+        await asyncio.to_thread(_move, one.state.parent)
     if hit.returncode is None:
         return "not"
     return signal.Signals(-hit.returncode).name if hit.returncode < 0 else str(hit.returncode)
@@ -351,8 +354,13 @@ async def main(folder: Path, url: str, kind: str, way: str, count: int) -> dict[
             "first_prompt_ms": _setup(pbx.log()),
             "seconds": took,
             "ended": ended,
-            "tables": execute(url, "SELECT version_num FROM alembic_version")[0][0],
         }
+
+
+def _move(folder: Path) -> None:
+    """Have the database moved. Both pipes open when the other side opens them too."""
+    (folder / "move").open("wb").close()
+    (folder / "moved").open("rb").close()
 
 
 def _end(bridge: Bridge) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +15,7 @@ from agi_bridge.settings.ledger import LedgerSettings
 from tests.support.call_env import prompts_heard
 from tests.support.error_codes import coded
 from tests.support.external_db import execute
+from tests.support.failover import FORMS, Pair
 from tests.support.fault_calls import AGREES, FORWARD, FaultBridge, went_to
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgresql import PostgreSQL
@@ -53,29 +53,17 @@ async def test_a_primary_that_moves_in_mid_call_costs_nothing(keys: Keys, tmp_pa
         first.succeed(second)  # `database` drops it there
 
 
-@pytest.mark.parametrize("form", ["query", "authority"])
+@pytest.mark.parametrize("form", FORMS)
 async def test_a_standby_that_is_promoted_in_mid_call_has_the_consent(
     keys: Keys, tmp_path: Path, form: str
 ) -> None:
     """The primary crashes; its synchronous standby, to which it streamed, takes its place."""
-    ports = [unused_port(), unused_port()]
-    with (
-        PostgreSQL.running(listen_addresses="127.0.0.1", port=str(ports[0])) as first,
-        PostgreSQL.running(listen_addresses="127.0.0.1", port=str(ports[1])) as second,
-    ):
-        second.follow(first)
-        asked = "target_session_attrs=read-write&sslmode=disable"
-        one, two = (f"127.0.0.1:{port}" for port in ports)
-        url = {
-            "query": f"postgresql://postgres@/postgres?host={one}&host={two}&{asked}",
-            "authority": f"postgresql://postgres@{one},{two}/postgres?{asked}",
-        }[form]
-        place = LedgerSettings(url=url).database_url()
+    with Pair.running() as pair:
+        place = LedgerSettings(url=pair.url(form)).database_url()
 
         def moves(event: CallEvent) -> None:
             if event.kind == "playing" and event.text.endswith("/you-entered"):
-                first.stop("immediate")
-                second.promote()
+                pair.lose_primary()
 
         async with FaultBridge.running(place, keys, tmp_path) as bridge:
             assert went_to(await bridge.call("4155550124,1")) == [FORWARD]
@@ -84,13 +72,7 @@ async def test_a_standby_that_is_promoted_in_mid_call_has_the_consent(
             assert went_to(call) == [FORWARD]
             assert [story[-1] for story in await bridge.states()] == ["accepted", "accepted"]
             assert await bridge.is_whole()
-        assert execute(second.url("postgres"), "SELECT pg_is_in_recovery()") == [(False,)]
-
-
-def unused_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as any_:
-        return int(any_.getsockname()[1])
+        assert execute(pair.second.url("postgres"), "SELECT pg_is_in_recovery()") == [(False,)]
 
 
 @pytest.mark.parametrize("ignored", ["", "options"])
