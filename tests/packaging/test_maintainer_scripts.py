@@ -25,6 +25,10 @@ echo "systemctl $*" >>"$DPKG_ROOT/log"
 [ "$1 $2" != "--system start" ] || AS_SYSTEMCTL=1 deb-systemd-invoke start "$3"
 """
 INVOKE: Final = """#!/bin/sh
+policy=$DPKG_ROOT/usr/sbin/policy-rc.d
+if [ -x "$policy" ] && [ -z "$AS_SYSTEMCTL" ]; then
+  "$policy" "$2" "$1" || [ $? -ne 101 ] || exit 0
+fi
 echo "$1 $2" >>"$DPKG_ROOT/log"
 case "$1" in
   start)
@@ -36,6 +40,7 @@ case "$1" in
 esac
 """
 """As systemd does by the unit's ConditionPathExists=: without a configuration nothing starts."""
+POLICY: Final = "usr/sbin/policy-rc.d"
 OTHERS: Final = ("deb-systemd-helper", "systemd-sysusers", "systemd-tmpfiles")
 UNIT: Final = "agi-bridge.service"
 
@@ -70,6 +75,11 @@ class Machine:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+    def forbid(self, *actions: str, code: int = 101) -> None:
+        """Let policy-rc.d answer to these actions with a status: 101 forbids them."""
+        self.write(POLICY, f"#!/bin/sh\ncase $2 in {'|'.join(actions)}) exit {code} ;; esac\n")
+        (self.root / POLICY).chmod(0o755)
 
     def call(
         self, script: str, *arguments: str, environ: Mapping[str, str] | None = None
@@ -228,6 +238,50 @@ def test_a_service_that_does_not_start_is_said_and_leaves_the_package_installed(
     (machine.root / "broken").unlink()
     machine.call("postinst", "abort-deconfigure")
     assert not machine.running
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_what_policy_rc_d_forbids_to_start_is_not_started(
+    configured: Machine, *, disabled: bool
+) -> None:
+    if disabled:
+        configured.write("disabled")
+    configured.forbid("start")
+    said = configured.upgrade()
+    assert not configured.running
+    assert "not started again: policy-rc.d forbids it" in said
+    assert "journalctl" not in said
+
+
+def test_a_new_package_is_not_started_where_policy_rc_d_forbids_it(machine: Machine) -> None:
+    machine.write(CONFIG)
+    machine.forbid("start", "stop")
+    machine.install()
+    assert not machine.running
+
+
+def test_what_policy_rc_d_forbids_to_stop_is_said_to_run_on_above_the_new_files(
+    configured: Machine,
+) -> None:
+    configured.forbid("start", "stop")
+    said = configured.upgrade()
+    assert (configured.running, configured.acts()) == (True, [])
+    assert "not stopped: policy-rc.d forbids it" in said
+    assert '"systemctl restart agi-bridge"' in said
+    assert "stopping" not in said
+    assert "not started" not in said
+
+
+def test_what_may_not_be_stopped_is_said_to_run_on_without_its_files(configured: Machine) -> None:
+    configured.forbid("stop")
+    assert '"systemctl stop agi-bridge"' in configured.remove()
+    assert configured.running
+
+
+def test_another_answer_of_policy_rc_d_forbids_nothing(configured: Machine) -> None:
+    configured.forbid("start", "stop", code=104)
+    configured.upgrade()
+    assert configured.acts() == [f"stop {UNIT}", f"start {UNIT}"]
 
 
 def test_without_a_running_systemd_nothing_asks_it(tmp_path: Path) -> None:
