@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def cloned(place: Path) -> Path:
+def cloned(place: Path, source: Path = ROOT) -> Path:
     """A clone of the commit that is checked out, with this checkout's tools for building."""
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(place)], check=True)
+    subprocess.run(["git", "clone", "--quiet", str(source), str(place)], check=True)
     subprocess.run([str(ROOT / ".ci/venv"), str(ROOT / ".venv-dist"), sys.executable], check=True)
     (place / ".venv-dist").symlink_to(ROOT / ".venv-dist")
     return place
