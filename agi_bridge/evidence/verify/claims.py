@@ -75,6 +75,19 @@ class Claims:
                 for ledger_id, seq, _ in checkpoint.heads:
                     yield ledger_id, seq
 
+    def cuts(self, one: str, other: str) -> Iterator[tuple[int, int]]:
+        """The events that two chains had reached when a checkpoint of either was signed.
+
+        A chain that it does not name had none yet.
+        """
+        for own, is_first in ((one, True), (other, False)):
+            kept = [each for each in self._apart if each.ledger_id == own]
+            signed = [each for of in self.of(own).checkpoints.values() for each, _ in of]
+            for checkpoint in (*signed, *kept):
+                heads = {ledger_id: seq for ledger_id, seq, _ in checkpoint.heads}
+                head = heads.get(other if is_first else one, 0)
+                yield (checkpoint.seq, head) if is_first else (head, checkpoint.seq)
+
     def _genuine(self, checkpoints: Iterable[Checkpoint]) -> Iterator[Checkpoint]:
         """The genuine checkpoints, each once; the others are reported."""
         for checkpoint in dict.fromkeys(checkpoints):

@@ -12,6 +12,7 @@ from agi_bridge.evidence.verify.relations import RelationChecker
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agi_bridge.evidence.verify.order import Orders
     from agi_bridge.evidence.verify.record_store import RecordFacts, RecordStore
     from agi_bridge.evidence.verify.report import Findings
 
@@ -36,13 +37,16 @@ class RecordChecker:
     Args:
         findings: where faults are noted.
         records: facts and values.
+        orders: tells which event was before which.
         is_all: whether all events were read, not only those since an earlier verification.
     """
 
-    def __init__(self, findings: Findings, records: RecordStore, *, is_all: bool = True) -> None:
+    def __init__(
+        self, findings: Findings, records: RecordStore, orders: Orders, *, is_all: bool = True
+    ) -> None:
         self._findings = findings
         self._records = records
-        self._relations = RelationChecker(findings, records, is_all=is_all)
+        self._relations = RelationChecker(findings, records, orders, is_all=is_all)
 
     def check_all(self) -> None:
         """Check every record, and that no value belongs to none."""

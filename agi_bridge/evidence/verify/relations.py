@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.consent import Act, State
 from agi_bridge.evidence.verify.history import is_under_way
-from agi_bridge.evidence.verify.order import BETWEEN_CLOCKS_MS, milliseconds, was_before
+from agi_bridge.evidence.verify.order import BETWEEN_CLOCKS_MS, Before, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agi_bridge.evidence.verify.order import Orders
     from agi_bridge.evidence.verify.record_store import RecordFacts, RecordStore
     from agi_bridge.evidence.verify.report import Findings
 
@@ -24,11 +25,16 @@ class RelationChecker:
     Args:
         findings: where faults are noted.
         records: facts and values.
+        orders: tells which event was before which.
         is_all: whether all events were read, not only those since an earlier verification.
     """
 
-    def __init__(self, findings: Findings, records: RecordStore, *, is_all: bool) -> None:
+    def __init__(
+        self, findings: Findings, records: RecordStore, orders: Orders, *, is_all: bool
+    ) -> None:
         self._findings = findings
+        self._orders = orders
+        self._was_before = orders.was_before
         self._records = records
         self._is_all = is_all
 
@@ -62,6 +68,17 @@ class RelationChecker:
     def _add(self, verdict: str, code: str, what: str, place: list[Any]) -> None:
         self._findings.add(verdict, code, what, place[0], place[1])
 
+    def _accuse(self, order: Before, code: str, what: str, place: list[Any]) -> None:
+        """Note an order that is wrong, under the verdict that what shows it belongs to.
+
+        A clock that was wrong costs no integrity: what clocks alone say is a matter of time.
+        """
+        if order is Before.DOUBTED:
+            set_ = f"a clock was set around event {place[1]:,}, whose time says"
+            self._findings.trust("time", f"unwitnessed: {set_}: {what}")
+        elif order:
+            self._add("integrity" if order is Before.PROVEN else "time", code, what, place)
+
     def _returned(self, facts: RecordFacts, opened: Mapping[str, str] | None) -> None:
         """A returning caller's consent: of the calling number, brand and purpose, and in force."""
         place = facts.agreed or facts.first
@@ -70,23 +87,21 @@ class RelationChecker:
             what = f"it relies on the consent {facts.relies_on}, which is not there"
             self._add("completeness", "consent_missing", what, place)
             return
-        wrong = [
-            *(["was never confirmed"] if earlier.agreed[2:3] != _CONFIRMED else ()),
-            *(
-                f"has another {name}"
-                for name in ("brand", "purpose")
-                if earlier.call.get(name) != facts.call.get(name)
-            ),
-            *(["was given later"] if was_before(facts.agreed, earlier.agreed) else ()),
-            *(["waited for a reply"] if _waited(earlier, facts.agreed) else ()),
-            *(["was revoked before"] if was_before(earlier.revoked, facts.agreed) else ()),
-            *(["is another number's"] if self._differ(opened, facts.relies_on) else ()),
-            *(["is not the caller's"] if _called_from_elsewhere(opened) else ()),
-            *(["is shown by a caller ID too little attested"] if not _is_trusted(facts) else ()),
-        ]
-        for each in wrong:
+        agreed, before = facts.agreed, self._was_before
+        wrong = {
+            "was never confirmed": _is(earlier.agreed[2:3] != _CONFIRMED),
+            "has another brand": _is(earlier.call.get("brand") != facts.call.get("brand")),
+            "has another purpose": _is(earlier.call.get("purpose") != facts.call.get("purpose")),
+            "was given later": before(agreed, earlier.agreed),
+            "waited for a reply": self._waited(earlier, agreed),
+            "was revoked before": before(earlier.revoked, agreed),
+            "is another number's": _is(self._differ(opened, facts.relies_on)),
+            "is not the caller's": _is(_called_from_elsewhere(opened)),
+            "is shown by a caller ID too little attested": _is(not _is_trusted(facts)),
+        }
+        for each, order in wrong.items():
             what = f"the consent that it relies on {each}"
-            self._add("integrity", "returned_unfounded", what, place)
+            self._accuse(order, "returned_unfounded", what, place)
 
     def _lifted(
         self, record: str, facts: RecordFacts, opened: Mapping[str, str] | None, lift: list[Any]
@@ -99,52 +114,51 @@ class RelationChecker:
             self._add("completeness", "revocation_missing", what, place)
             return
         lifted = [*place, Act.LIFTED.value, lift[5]]
-        wrong = [
-            *(["came before the revocation"] if was_before(lifted, _when(asked)) else ()),
-            *(["came before its consent"] if was_before(lifted, facts.agreed) else ()),
-            *(["names another consent"] if consent != record else ()),
-            *(["is of no consent"] if facts.agreed[2:3] != _CONFIRMED else ()),
-            *(
-                ["names another brand"]
-                if name_key(brand) != name_key(facts.call.get("brand", ""))
-                else ()
-            ),
-            *(["was not reached by the revocation"] if not _reaches(asked, facts) else ()),
-            *(["called from another number"] if facts.call.get("ani_match") != "same" else ()),
-            *(["trusts a caller ID too little attested"] if not _is_trusted(facts) else ()),
-            *(["is another number's"] if self._differ(opened, revocation) else ()),
-        ]
-        for each in wrong:
-            self._add("integrity", "lifting_unfounded", f"what lifts a revocation {each}", place)
+        brands = name_key(brand), name_key(facts.call.get("brand", ""))
+        wrong = {
+            "came before the revocation": self._was_before(lifted, _when(asked)),
+            "came before its consent": self._was_before(lifted, facts.agreed),
+            "names another consent": _is(consent != record),
+            "is of no consent": _is(facts.agreed[2:3] != _CONFIRMED),
+            "names another brand": _is(brands[0] != brands[1]),
+            "was not reached by the revocation": _is(not _reaches(asked, facts)),
+            "called from another number": _is(facts.call.get("ani_match") != "same"),
+            "trusts a caller ID too little attested": _is(not _is_trusted(facts)),
+            "is another number's": _is(self._differ(opened, revocation)),
+        }
+        for each, order in wrong.items():
+            self._accuse(order, "lifting_unfounded", f"what lifts a revocation {each}", place)
 
     def _revoked(self, facts: RecordFacts, opened: Mapping[str, str] | None) -> None:
         """A consent is ended by a revocation that reaches it, and submitted by nobody after it."""
-        if any(was_before(facts.revoked, each) for each in facts.submitted.values()):
-            what = "it was submitted after it had been revoked"
-            self._add("integrity", "submitted_after_revocation", what, facts.revoked)
+        sent = [self._was_before(facts.revoked, each) for each in facts.submitted.values()]
+        what = "it was submitted after it had been revoked"
+        order = max(sent, default=Before.NO)
+        self._accuse(order, "submitted_after_revocation", what, facts.revoked)
         asked = self._records.known(facts.revoked[2])
         if asked is None or not asked.requests:
             return  # told once, of the revocation that is missing
-        wrong = [
-            *(["does not reach its brand"] if facts.call and not _reaches(asked, facts) else ()),
-            *(["is another number's"] if self._differ(opened, facts.revoked[2]) else ()),
-            *(["came later"] if was_before(facts.revoked, _when(asked)) else ()),
-        ]
-        for each in wrong:
+        wrong = {
+            "does not reach its brand": _is(bool(facts.call) and not _reaches(asked, facts)),
+            "is another number's": _is(self._differ(opened, facts.revoked[2])),
+            "came later": self._was_before(facts.revoked, _when(asked)),
+        }
+        for each, order in wrong.items():
             what = f"the revocation that it names {each}"
-            self._add("integrity", "revocation_unfounded", what, facts.revoked)
+            self._accuse(order, "revocation_unfounded", what, facts.revoked)
 
     def _replied(self, facts: RecordFacts) -> None:
         """A reply completes an agreement that asks for one, was made before, and is in force."""
-        wrong = [
-            *(["asks for none"] if not facts.needs_reply else ()),
-            *(["came after it"] if was_before(facts.replied, facts.agreed) else ()),
-            *(["was revoked before"] if was_before(facts.revoked, facts.replied) else ()),
-            *(["was received at another time"] if not _in_time(facts) else ()),
-        ]
-        for each in wrong:
+        dated = self._orders.dated(facts.replied, facts.agreed)
+        wrong = {
+            "asks for none": _is(not facts.needs_reply),
+            "came after it": self._was_before(facts.replied, facts.agreed),
+            "was revoked before": self._was_before(facts.revoked, facts.replied),
+            "was received at another time": Before.NO if _in_time(facts) else dated,
+        }
+        for each, order in wrong.items():
             what = f"a reply completes it, but the agreement {each}"
-            self._add("integrity", "reply_unfounded", what, facts.replied)
+            self._accuse(order, "reply_unfounded", what, facts.replied)
 
     def _revocation_kept(self, record: str, asked: RecordFacts, number: str) -> None:
         """A revocation ended what it reached, and nobody agreed under it unless it was lifted.
@@ -162,25 +176,31 @@ class RelationChecker:
                 under_way += is_under_way(facts.states.values())
             if not facts.agreed or facts.declined or not _reaches(asked, facts):
                 continue
-            spared = not facts.revoked or was_before(when, facts.revoked)
-            if was_before(facts.agreed, when) and spared and facts.revoked[2:3] != [record]:
+            if facts.revoked[2:3] != [record]:
+                later = self._was_before(when, facts.revoked) if facts.revoked else Before.PROVEN
                 what = f"it reached the consent {other}, which it did not end"
-                self._add("integrity", "consent_not_ended", what, when)
+                order = min(self._was_before(facts.agreed, when), later)
+                self._accuse(order, "consent_not_ended", what, when)
+            if facts.agreed[2:3] == _IMPORTED:
+                continue
             brand = name_key(facts.call.get("brand", ""))
-            if (
-                was_before(when, facts.agreed)
-                and facts.agreed[2:3] != _IMPORTED
-                and not any(
-                    name_key(lifted) == brand
-                    and (by == other or not was_before(facts.agreed, place))
-                    for lifted, by, place in lifts
-                )
-            ):
-                what = f"it was agreed to under the revocation {record}, which nothing had lifted"
-                self._add("integrity", "agreed_under_revocation", what, facts.agreed)
+            unlifted = [
+                Before.NO if by == other else self._was_before(facts.agreed, place)
+                for lifted, by, place in lifts
+                if name_key(lifted) == brand
+            ]
+            what = f"it was agreed to under the revocation {record}, which nothing had lifted"
+            order = min([self._was_before(when, facts.agreed), *unlifted])
+            self._accuse(order, "agreed_under_revocation", what, facts.agreed)
         if ended == asked.requests["consents"] and under_way != asked.requests["under_way"]:
             what = f"{under_way} of what it ended was on its way, and it says another number"
             self._add("integrity", "under_way_wrong", what, when)
+
+    def _waited(self, earlier: RecordFacts, agreed: list[Any]) -> Before:
+        """Whether a consent still waited for its reply when another relied on it."""
+        if not earlier.needs_reply:
+            return Before.NO
+        return self._was_before(agreed, earlier.replied) if earlier.replied else Before.PROVEN
 
     def _differ(self, opened: Mapping[str, str] | None, other: str) -> bool:
         """Whether two records are of different numbers, as far as both are known."""
@@ -188,6 +208,11 @@ class RelationChecker:
         if opened is None or known is None or "number" not in opened or "number" not in known:
             return False
         return opened["number"] != known["number"]
+
+
+def _is(wrong: bool) -> Before:  # noqa: FBT001 - a condition that needs no name
+    """A fault that has nothing to do with order."""
+    return Before.PROVEN if wrong else Before.NO
 
 
 def scope_key(asked: Mapping[str, Any]) -> str:
@@ -236,9 +261,3 @@ def _in_time(facts: RecordFacts) -> bool:
     written, received = milliseconds(facts.replied[3]), milliseconds(facts.replied[4])
     agreed = milliseconds(facts.agreed[3]) if facts.agreed else 0
     return agreed - BETWEEN_CLOCKS_MS <= received <= written + BETWEEN_CLOCKS_MS
-
-
-def _waited(earlier: RecordFacts, agreed: list[Any]) -> bool:
-    """Whether a consent still waited for its reply when another relied on it."""
-    late = not earlier.replied or was_before(agreed, earlier.replied)
-    return earlier.needs_reply and late

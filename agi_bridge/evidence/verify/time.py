@@ -95,6 +95,22 @@ class _Line:
     unconfirmed: int = 0
     """Events of records whose own times are not relied on, or that have no stamp before."""
     widest: int = 0
+    agreed: int = 0
+    """The event at which a witness last agreed with the clock."""
+    doubted: list[tuple[int, int | None]] = field(default_factory=list)
+    """Where the clock was set: after which event a witness did not agree with it, up to which."""
+
+    def set(self) -> None:
+        """The clock was set. How long it had been wrong nobody knows: since it was agreed with."""
+        self.explained = True
+        if not self.doubted or self.doubted[-1][1] is not None:
+            self.doubted.append((self.agreed, None))
+
+    def agree(self, seq: int) -> None:
+        """A witness agrees with the clock."""
+        self.explained, self.agreed = False, seq
+        if self.doubted and self.doubted[-1][1] is None:
+            self.doubted[-1] = self.doubted[-1][0], seq
 
 
 class TimeChecker:
@@ -142,6 +158,19 @@ class TimeChecker:
         """A chain is read from where an earlier verification got to."""
         line = self._line(since.ledger_id)
         line.latest, line.after, line.explained = since.latest, since.after, since.explained
+        # Whether the clock was set further back is not read again, so no more is made of its times.
+        line.agreed = since.seq
+        line.doubted = [(0, None if since.explained else since.seq)]
+
+    def was_set(self, ledger_id: str, seq: int) -> bool:
+        """Whether a clock was set around an event.
+
+        That is from the last witness that agreed with it before it was set, to the next one.
+        """
+        return any(
+            after < seq and (last is None or seq <= last)
+            for after, last in self._line(ledger_id).doubted
+        )
 
     def place(self, ledger_id: str) -> tuple[int, int | None, bool]:
         """What `go_on` needs of a chain: latest time, newest stamp, whether the clock was set."""
@@ -153,7 +182,8 @@ class TimeChecker:
         line = self._line(row.ledger_id)
         written, at = milliseconds(body["written"]), milliseconds(body["at"])
         if row.type == Act.CLOCK:
-            line.latest, line.explained = written, True
+            line.latest = written
+            line.set()
         elif written < line.latest - SKEW_MS:
             what = f"it was written {_seconds(line.latest - written)} before the event before it"
             self._contradiction("written_runs_back", what, row)
@@ -257,7 +287,7 @@ class TimeChecker:
         if self._counts(stamp):
             line.after = max(line.after or 0, stamp.at_ms - stamp.accuracy_ms)
             if abs(written - stamp.at_ms) <= WITNESS_SKEW_MS:
-                line.explained = False
+                line.agree(row.seq)
 
     def _of_record(self, row: Row, line: _Line, written: int) -> None:
         line.records += 1

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from agi_bridge.consent import START, Act, Row, canonical, hidden_leaf, leaf, link
 from agi_bridge.evidence.verify.claims import Claims
 from agi_bridge.evidence.verify.event import EventChecker
+from agi_bridge.evidence.verify.order import Orders
 from agi_bridge.evidence.verify.record import RecordChecker
 from agi_bridge.evidence.verify.record_store import RecordStore
 from agi_bridge.evidence.verify.report import Findings, VerifiedChain, counted
@@ -192,7 +193,8 @@ class Verifier:
 
     def finish(self) -> None:
         """Run the checks that need all events."""
-        RecordChecker(self.findings, self.records, is_all=not self._goes_on).check_all()
+        orders = Orders(self._claims.cuts, self.time.was_set)
+        RecordChecker(self.findings, self.records, orders, is_all=not self._goes_on).check_all()
         self._check_reach()
         self._check_previous()
         if not self._positions:
