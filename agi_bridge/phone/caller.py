@@ -4,6 +4,7 @@ A caller ID is not authenticated, but the limits on agreements count by it. So o
 one key in every spelling, and texts that are not numbers must not each get a key.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
@@ -20,6 +21,8 @@ UNKNOWN_CALLER: Final = "unknown"
 
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 _NANP_LENGTH: Final = 10
+_BARE: Final = re.compile(r"\+?[0-9]{2,20}")
+"""A number as nearly all trunks send it: `compact(_address(…))` would leave it as it is."""
 
 
 def caller_id(text: str | None, *, region: str) -> PhoneNumber | None:
@@ -32,7 +35,7 @@ def caller_id(text: str | None, *, region: str) -> PhoneNumber | None:
     if text is None:
         return None
     try:
-        plain = compact(_address(text))
+        plain = text if _BARE.fullmatch(text) else compact(_address(text))
     except InvalidNumber:
         return None
     for number in _readings(plain, region):

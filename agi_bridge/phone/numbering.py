@@ -10,13 +10,15 @@ The plans are libphonenumber's data, with three additional rules:
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberType
-from phonenumbers.phonenumberutil import ValidationResult, _number_type_helper
+from phonenumbers.phonemetadata import PhoneNumberDesc
+from phonenumbers.phonenumberutil import ValidationResult
 
 from .number import InvalidNumber, PhoneNumber
 
@@ -95,12 +97,15 @@ def parsed(text: str, region: str, *, complete: bool = True) -> phonenumbers.Pho
 
 def e164(number: phonenumbers.PhoneNumber) -> str:
     """Return the number in E.164."""
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"+{number.country_code}{national(number)}"
 
 
 def national(number: phonenumbers.PhoneNumber) -> str:
     """Return the digits after the country code."""
-    return phonenumbers.national_significant_number(number)
+    digits = str(number.national_number)
+    if number.italian_leading_zero:
+        digits = "0" * (number.number_of_leading_zeros or 1) + digits
+    return digits
 
 
 def type_of(number: phonenumbers.PhoneNumber) -> int:
@@ -109,7 +114,7 @@ def type_of(number: phonenumbers.PhoneNumber) -> int:
     Raises:
         InvalidNumber: `too_short`, `too_long` or `not_valid`.
     """
-    found, _ = _facts(*_identity(number))
+    found, _ = facts(number.country_code or 0, national(number))
     if found == PhoneNumberType.UNKNOWN and not _newer(number):
         raise InvalidNumber(_why_invalid(number))
     return found
@@ -173,31 +178,117 @@ def refuse_services(number: phonenumbers.PhoneNumber) -> None:
         raise InvalidNumber("satellite")
 
 
-def _identity(number: phonenumbers.PhoneNumber) -> tuple[int, int, bool, int | None]:
-    """What tells a number from every other, extensions aside."""
-    zeros = number.number_of_leading_zeros
-    return (
-        number.country_code or 0,
-        number.national_number or 0,
-        bool(number.italian_leading_zero),
-        zeros,
+@lru_cache(maxsize=_KNOWN_NUMBERS)
+def facts(code: int, digits: str) -> tuple[int, str]:
+    """Return libphonenumber's type and region of a national number, or an empty text.
+
+    Both in one pass, with each pattern compiled once: `phonenumbers.region_code_for_number` and
+    `number_type` say the same in several times the time.
+    """
+    plans = _plans(code)
+    if len(plans) == 1:
+        return plans[0].type_of(digits), plans[0].region
+    for plan in plans:
+        if plan.leads is None:
+            found = plan.type_of(digits)
+            if found != PhoneNumberType.UNKNOWN:
+                return found, plan.region
+        elif plan.leads(digits):
+            return plan.type_of(digits), plan.region
+    return PhoneNumberType.UNKNOWN, ""
+
+
+_Match: TypeAlias = Callable[[str], re.Match[str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The numbers of one description in a plan; no length listed: any."""
+
+    type: int
+    lengths: frozenset[int]
+    matches: _Match
+
+    def has(self, digits: str) -> bool:
+        """Return whether a national number is one of them."""
+        fits = not self.lengths or len(digits) in self.lengths
+        return fits and self.matches(digits) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A region's plan, as `phonenumbers.number_type` reads it.
+
+    Attributes:
+        leads: matches the first digits of the region's numbers, where that is enough to know it.
+        any: what all its numbers match.
+        kinds: the types that come before fixed and mobile, in their order.
+        ordinary: fixed and mobile numbers; `one_pattern`: the plan does not tell them apart.
+    """
+
+    region: str
+    leads: _Match | None
+    any: _Kind | None
+    kinds: tuple[_Kind, ...]
+    ordinary: tuple[_Kind | None, _Kind | None]
+    one_pattern: bool
+
+    def type_of(self, digits: str) -> int:
+        """Return the type of a national number, UNKNOWN for one that is not valid."""
+        if self.any is None or not self.any.has(digits):
+            return PhoneNumberType.UNKNOWN
+        for kind in self.kinds:
+            if kind.has(digits):
+                return kind.type
+        fixed, mobile = self.ordinary
+        is_fixed = fixed is not None and fixed.has(digits)
+        if is_fixed and self.one_pattern:
+            return PhoneNumberType.FIXED_LINE_OR_MOBILE
+        is_mobile = not self.one_pattern and mobile is not None and mobile.has(digits)
+        if is_fixed and is_mobile:
+            return PhoneNumberType.FIXED_LINE_OR_MOBILE
+        if is_fixed:
+            return PhoneNumberType.FIXED_LINE
+        return PhoneNumberType.MOBILE if is_mobile else PhoneNumberType.UNKNOWN
+
+
+@cache
+def _plans(code: int) -> tuple[_Plan, ...]:
+    """Return the plans of a country code's regions, the main one first."""
+    regions = COUNTRY_CODE_TO_REGION_CODE.get(code, ())
+    found = ((r, PhoneMetadata.metadata_for_region_or_calling_code(code, r)) for r in regions)
+    return tuple(_read_plan(region, plan) for region, plan in found if plan is not None)
+
+
+def _read_plan(region: str, plan: PhoneMetadata) -> _Plan:
+    kinds = (
+        _kind(PhoneNumberType.PREMIUM_RATE, plan.premium_rate),
+        _kind(PhoneNumberType.TOLL_FREE, plan.toll_free),
+        _kind(PhoneNumberType.SHARED_COST, plan.shared_cost),
+        _kind(PhoneNumberType.VOIP, plan.voip),
+        _kind(PhoneNumberType.PERSONAL_NUMBER, plan.personal_number),
+        _kind(PhoneNumberType.PAGER, plan.pager),
+        _kind(PhoneNumberType.UAN, plan.uan),
+        _kind(PhoneNumberType.VOICEMAIL, plan.voicemail),
+    )
+    return _Plan(
+        region,
+        None if plan.leading_digits is None else re.compile(plan.leading_digits).match,
+        _kind(PhoneNumberType.UNKNOWN, plan.general_desc),
+        tuple(kind for kind in kinds if kind is not None),
+        (
+            _kind(PhoneNumberType.FIXED_LINE, plan.fixed_line),
+            _kind(PhoneNumberType.MOBILE, plan.mobile),
+        ),
+        plan.same_mobile_and_fixed_line_pattern,
     )
 
 
-@lru_cache(maxsize=_KNOWN_NUMBERS)
-def _facts(code: int, digits: int, zero: bool, zeros: int | None) -> tuple[int, str]:  # noqa: FBT001 - a key
-    """Return libphonenumber's type and region, or an empty text: two passes over the plan.
-
-    The type is `phonenumbers.number_type` as it is for a known region, which it would find again.
-    """
-    number = phonenumbers.PhoneNumber(code, digits, None, zero or None, zeros)
-    region = phonenumbers.region_code_for_number(number)
-    if region is None:
-        return PhoneNumberType.UNKNOWN, ""
-    plan = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-    if plan is None:
-        return PhoneNumberType.UNKNOWN, region
-    return _number_type_helper(national(number), plan), region
+def _kind(type_: int, described: PhoneNumberDesc | None) -> _Kind | None:
+    if described is None or not described.national_number_pattern:
+        return None
+    lengths = frozenset(described.possible_length)
+    return _Kind(type_, lengths, re.compile(described.national_number_pattern).fullmatch)
 
 
 @cache
@@ -232,7 +323,7 @@ def _newer(number: phonenumbers.PhoneNumber) -> bool:
 def _region(number: phonenumbers.PhoneNumber, found_type: int, regions: Collection[str]) -> str:
     if found_type == PhoneNumberType.UNKNOWN:
         return _island(national(number)) or _NO_REGION
-    _, found = _facts(*_identity(number))
+    _, found = facts(number.country_code or 0, national(number))
     if found in regions:
         return found
     shared = COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())

@@ -13,7 +13,16 @@ from agi_bridge.phone import (
     keyed,
     parse,
 )
-from agi_bridge.phone.numbering import NANP_REGIONS, is_short, parsed, type_of, value
+from agi_bridge.phone.numbering import (
+    NANP_REGIONS,
+    e164,
+    facts,
+    is_short,
+    national,
+    parsed,
+    type_of,
+    value,
+)
 
 NORTH_AMERICA = frozenset({"US", "CA"})
 NEWER = phonenumbers.number_type(phonenumbers.parse("+15652345678"))
@@ -215,6 +224,36 @@ def test_a_number_of_every_plan_has_the_type_and_the_region_that_the_library_giv
             assert type_of(number) == phonenumbers.number_type(number)
             found = value(number, type_of(number), ())
             assert found.region == phonenumbers.region_code_for_number(number)
+
+
+def near_misses(plan: PhoneMetadata) -> set[str]:
+    """Examples of every description of a plan, and the same with one digit more, less or else."""
+    texts = set()
+    for name in ("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "voip"):
+        described = getattr(plan, name)
+        example = None if described is None else described.example_number
+        if example is not None:
+            places = [place for place in range(len(example)) if place % 3 == 0]
+            texts |= {f"{example[:p]}{9 - int(example[p])}{example[p + 1 :]}" for p in places}
+            texts |= {example, example[:-1], f"{example}1"}
+    return texts
+
+
+def test_a_number_beside_a_plans_examples_is_read_as_the_library_reads_it() -> None:
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
+        plans = (PhoneMetadata.metadata_for_region_or_calling_code(code, r) for r in regions)
+        for digits in sorted(set().union(*(near_misses(p) for p in plans if p is not None))):
+            number = phonenumbers.PhoneNumber(code, int(digits))
+            zeros = len(digits) - len(digits.lstrip("0"))
+            if zeros:
+                number.italian_leading_zero, number.number_of_leading_zeros = True, zeros
+            region = phonenumbers.region_code_for_number(number)
+            kind = phonenumbers.number_type(number)
+            unknown = PhoneNumberType.UNKNOWN if region is None else kind
+            assert facts(code, digits) == (unknown, region or "")
+            assert national(number) == phonenumbers.national_significant_number(number)
+            e164_ = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            assert e164(number) == e164_
 
 
 def test_leading_zeros_tell_two_numbers_apart() -> None:
