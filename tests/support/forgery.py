@@ -66,6 +66,8 @@ class Judgement:
     codes: frozenset[str] = field(default=frozenset(), compare=False)
     of_pages: bool = field(default=False, compare=False)
     """Whether all that keeps integrity from holding are pages, which `check.py` does not judge."""
+    said: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """What is said besides the values: by the program, and of an export by `check.py`."""
 
     def without_pages(self) -> Judgement:
         """The same, had the pages not been judged."""
@@ -166,7 +168,7 @@ class Place:
             arguments += ["--checkpoints", str(file)]
         theirs = check(export, *arguments)
         assert theirs == ours.without_pages(), (ours, theirs)
-        return ours
+        return replace(ours, said=(*ours.said, *theirs.said))
 
     # As an attacker
 
@@ -309,7 +311,8 @@ def judgement(report: Report) -> Judgement:
     values = {name: verdict.value.value for name, verdict in report.verdicts}
     wrong = report.integrity.faults
     of_pages = all(fault.code.startswith("page_") for fault in wrong) and not report.integrity.ok
-    return Judgement(values, status, frozenset(codes), of_pages)
+    said = "\n".join([*report.notes, *(verdict.text for _, verdict in report.verdicts)])
+    return Judgement(values, status, frozenset(codes), of_pages, (said,))
 
 
 def check(export: Path, *arguments: str) -> Judgement:
@@ -329,7 +332,7 @@ def check(export: Path, *arguments: str) -> Judgement:
         for name, words in printed.items()
         if name in VERDICTS
     }
-    return Judgement(values, done.returncode)
+    return Judgement(values, done.returncode, said=(done.stdout,))
 
 
 def resign(export: Path, keys: Keys) -> None:

@@ -6,11 +6,14 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agi_bridge.evidence.verify.order import milliseconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from agi_bridge.consent.signing import Checkpoint
     from agi_bridge.evidence.verify.report import Findings
+    from agi_bridge.evidence.verify.time import TimeChecker
 
 
 @dataclass(slots=True)
@@ -75,6 +78,39 @@ class Claims:
                 for ledger_id, seq, _ in checkpoint.heads:
                     yield ledger_id, seq
 
+    def judge_apart(self, read: Mapping[str, tuple[int, int]], time: TimeChecker) -> None:
+        """Say what the checkpoints that were kept apart could not be compared with.
+
+        Args:
+            read: by chain, the event before the first one read, and the last one.
+            time: knows how the events are dated.
+        """
+        newest: dict[str, Checkpoint] = {}
+        is_compared = not self._apart
+        for each in self._apart:
+            for ledger_id, seq in ((each.ledger_id, each.seq), *(head[:2] for head in each.heads)):
+                start, last = read.get(ledger_id, (1, 0))
+                is_compared |= start <= seq <= last
+            start, last = read.get(each.ledger_id, (0, 0))
+            if each.seq > last:
+                newest[each.ledger_id] = max(newest.get(each.ledger_id, each), each, key=_seq)
+            elif each.seq <= start:
+                early = time.first_before(each.ledger_id, milliseconds(each.at))
+                if early is not None:
+                    kept = f"the checkpoint of event {each.seq:,}, which was kept elsewhere"
+                    what = f"unwitnessed: event {early:,} is dated before {kept}"
+                    self._findings.trust("time", what)
+        for each in newest.values():
+            self._findings.note(
+                f"a checkpoint kept elsewhere is newer (event {each.seq:,} of chain "
+                f"{each.ledger_id[:8]}, {each.at}): nothing is said of what came after"
+            )
+        if not is_compared:
+            self._findings.note(
+                "no checkpoint kept elsewhere could be compared: none is of an event that it has, "
+                "or of the one before"
+            )
+
     def cuts(self, one: str, other: str) -> Iterator[tuple[int, int]]:
         """The events that two chains had reached when a checkpoint of either was signed.
 
@@ -123,3 +159,7 @@ class Claims:
             other.hashes.setdefault(seq, {}).setdefault(hash_, False)
             if must_reach:
                 other.must_reach = max(other.must_reach, seq)
+
+
+def _seq(checkpoint: Checkpoint) -> int:
+    return checkpoint.seq

@@ -34,6 +34,8 @@ LONGEST_CALL_MS: Final = 4 * 3_600_000
 WITNESS_SKEW_MS: Final = 60_000
 """How far the clock may differ from an authority's. A clock without NTP drifts by seconds a day."""
 
+_LATEST: Final = 1 << 63
+"""A time that is after every other."""
 _MAX_WINDOWS: Final = 100_000
 """Most windows that are remembered: they are for the pages of a few records."""
 _OF_CHAINS: Final = frozenset(
@@ -95,6 +97,8 @@ class _Line:
     unconfirmed: int = 0
     """Events of records whose own times are not relied on, or that have no stamp before."""
     widest: int = 0
+    first: tuple[int, int] | None = None
+    """When the first event that is shown was written, and its number. Not of a `clock` event."""
     agreed: int = 0
     """The event at which a witness last agreed with the clock."""
     doubted: list[tuple[int, int | None]] = field(default_factory=list)
@@ -172,6 +176,14 @@ class TimeChecker:
             for after, last in self._line(ledger_id).doubted
         )
 
+    def first_before(self, ledger_id: str, at: int) -> int | None:
+        """The number of the first event that is shown of a chain, if it is dated before a time.
+
+        Times do not run back along a chain but where a `clock` event stands.
+        """
+        written, seq = self._line(ledger_id).first or (_LATEST, 0)
+        return seq if written < at - SKEW_MS else None
+
     def place(self, ledger_id: str) -> tuple[int, int | None, bool]:
         """What `go_on` needs of a chain: latest time, newest stamp, whether the clock was set."""
         line = self._line(ledger_id)
@@ -181,6 +193,8 @@ class TimeChecker:
         """Check the times of the next event that is shown."""
         line = self._line(row.ledger_id)
         written, at = milliseconds(body["written"]), milliseconds(body["at"])
+        if line.first is None:
+            line.first = (_LATEST if row.type == Act.CLOCK else written), row.seq
         if row.type == Act.CLOCK:
             line.latest = written
             line.set()

@@ -193,6 +193,7 @@ class Verifier:
 
     def finish(self) -> None:
         """Run the checks that need all events."""
+        self._time_text = self.time.finish()  # first: what else is wrong with times says more
         orders = Orders(self._claims.cuts, self.time.was_set)
         RecordChecker(self.findings, self.records, orders, is_all=not self._goes_on).check_all()
         self._check_reach()
@@ -205,7 +206,9 @@ class Verifier:
             self.findings.add_chain(
                 VerifiedChain(each.ledger_id, each.first, each.seq, head, each.anchored)
             )
-        self._time_text = self.time.finish()
+        if not self._whole:
+            read = {name: (each.start, each.seq) for name, each in self._positions.items()}
+            self._claims.judge_apart(read, self.time)
 
     def report(self, subject: str) -> Report:
         """Report what holds, after `finish`."""
