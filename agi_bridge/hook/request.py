@@ -208,5 +208,6 @@ def _post(
     request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(content))
     request.headers["content-type"] = "application/json"
     request.headers["content-length"] = str(len(content))
-    request.headers.update(more)
+    if more:
+        request.headers.update(more)
     return request

@@ -255,17 +255,24 @@ async def _connect_socket(addresses: list[Address], protocol: asyncio.Protocol) 
     await loop.create_connection(lambda: protocol, sock=sock)
 
 
-class _Body(httpx.AsyncByteStream):
+class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """The body of a response: one piece, within the limit, or an error."""
 
     def __init__(self, transport: HookTransport, url: httpx.URL, connection: Connection) -> None:
         self._transport = transport
         self._url = url
         self._connection: Connection | None = connection
+        self._read = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._connection is not None:
-            yield await self._connection.body()
+    # Not a generator: the loop would have to keep a list of them for its end.
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._connection is None or self._read:
+            raise StopAsyncIteration
+        self._read = True
+        return await self._connection.body()
 
     async def aclose(self) -> None:
         """The response is done with."""

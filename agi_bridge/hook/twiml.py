@@ -9,6 +9,7 @@ whose second part begins with `too_`.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from agi_bridge.hook.xml_document import Node, NotTwiml, parse_document
@@ -26,6 +27,8 @@ MAX_NUMBERS: Final = 10
 MAX_NUMBER_TEXT: Final = 64
 """A longer text is not a telephone number. It is skipped: if cut, it would be another number."""
 
+_KNOWN_ANSWERS: Final = 32
+_KNOWN_CHARACTERS: Final = 2048  # a longer answer is read each time it comes
 _MAX_SKIPPED: Final = 20
 _INTEGER: Final = re.compile(r"\s*([+-]?[0-9]{1,9})\s*")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
@@ -99,9 +102,15 @@ Verb = Say | Dial | Pause | Hangup | Reject
 def read_response(text: str) -> tuple[tuple[Verb, ...], tuple[str, ...]]:
     """The verbs of a `<Response>` in order, and the names of what was skipped.
 
+    A business answers all its callers with the same few texts, so these are read once.
+
     Raises:
         NotTwiml: not XML, forbidden XML, too deep, a namespace that is too long, or another root.
     """
+    return _known(text) if len(text) <= _KNOWN_CHARACTERS else _read(text)
+
+
+def _read(text: str) -> tuple[tuple[Verb, ...], tuple[str, ...]]:
     root = parse_document(text, "Response")
     namespace, _, name = root.tag.rpartition("Response")
     if name or (namespace and not namespace.endswith("}")):
@@ -109,6 +118,9 @@ def read_response(text: str) -> tuple[tuple[Verb, ...], tuple[str, ...]]:
     reader = _Reader(namespace)
     verbs = tuple(reader.verbs(root))
     return verbs, tuple(reader.skipped)
+
+
+_known: Final = lru_cache(maxsize=_KNOWN_ANSWERS)(_read)
 
 
 class _Reader:
