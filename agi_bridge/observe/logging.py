@@ -97,7 +97,10 @@ class _Serializer:
 
     def __call__(self, event: object, *, default: Callable[[Any], Any]) -> str:
         if self._encoder is None:
-            self._encoder = json.JSONEncoder(ensure_ascii=False, default=default)
+            # Nothing that is logged holds itself, and to look for that takes a sixth of the time.
+            self._encoder = json.JSONEncoder(
+                ensure_ascii=False, default=default, check_circular=False
+            )
         return self._encoder.encode(event)
 
 

@@ -25,6 +25,7 @@ from agi_bridge.consent import (
     SendingFacts,
     State,
 )
+from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
 from agi_bridge.hook import Dial, HookClient, Instructions, SubmissionRequest
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 REGIONS = frozenset({"US", "CA"})
 DISCLOSURE_TEXT = "Thank you for calling. " * 12
 """As long as the real one; stored once."""
+DISCLOSURE_SHA256 = text_sha256(DISCLOSURE_TEXT)
+"""Computed once for a recording, as the product does."""
 DISCLOSURE_SAMPLES = 160_000
 NOWHERE = "0" * 64
 UNLIMITED = AgreementRules(
@@ -76,6 +79,7 @@ class Bridge:
         record.disclosed(
             DisclosureHeard(
                 text=DISCLOSURE_TEXT,
+                known_sha256=DISCLOSURE_SHA256,
                 language="en",
                 audio_sha256=NOWHERE,
                 samples=DISCLOSURE_SAMPLES,
