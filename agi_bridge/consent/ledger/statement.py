@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.types import TypeEngine
 
-MOST_VALUES: Final = 50
-"""Most values that one INSERT takes in SQLite: enough that its parts cost less than its rows."""
+MOST_ROWS: Final = 16
+"""Most rows that one INSERT takes in SQLite. Each number of rows is a statement of its own, and
+Python's driver keeps 128 of them prepared: `engines` says nothing else."""
 PLACE: Final = "place"
 """The column with the number of the row that a row found belongs to, the last that is selected."""
 _VALUES: Final = " VALUES "
@@ -59,18 +60,19 @@ class Statement:
     def grouped(self, rows: Sequence[Row]) -> list[Call]:
         """The statements that carry out this one for all rows, each with its own sets of arguments.
 
-        In SQLite an INSERT takes as many rows at once as `MOST_VALUES` allows: at each execution of
-        one into `event` it makes a table of the types that `event_rare` holds.
+        In SQLite an INSERT takes `MOST_ROWS` at once: at each execution of one into `event` it
+        makes a table of the types that `event_rare` holds.
         """
         if self.takes_rows:
             return [(self.text, [(self.document(rows),)])] if rows else []
         if len(rows) <= 1 or not self.inserts:
             return [(self.text, rows)] if rows else []
-        most = max(1, MOST_VALUES // len(self.names))
-        rest = len(rows) % most
+        rest = len(rows) % MOST_ROWS
         whole = len(rows) - rest
-        several = [tuple(chain(*rows[first : first + most])) for first in range(0, whole, most)]
-        calls: list[Call] = [(_several_rows(self.text, most), several)] if several else []
+        several = [
+            tuple(chain(*rows[first : first + MOST_ROWS])) for first in range(0, whole, MOST_ROWS)
+        ]
+        calls: list[Call] = [(_several_rows(self.text, MOST_ROWS), several)] if several else []
         if rest:
             calls.append((_several_rows(self.text, rest), [tuple(chain(*rows[whole:]))]))
         return calls

@@ -20,6 +20,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -127,7 +128,11 @@ class Vault:
             raise VaultDamaged(
                 f"consent {consent_id}: its personal data was changed, or is another consent's"
             ) from None
-        opened: dict[str, str] = json.loads(plain)
+        opened: dict[str, str]
+        try:
+            opened = orjson.loads(plain)
+        except orjson.JSONDecodeError:  # a lone surrogate: see `canonical_bytes`
+            opened = json.loads(plain)
         return opened
 
     def is_current(self, sealed: bytes) -> bool:
