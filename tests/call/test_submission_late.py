@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.call import submission
-from agi_bridge.call.resubmit import Resubmitter
+from agi_bridge.call.resubmit import LEAST_PAUSE, Resubmitter
 from agi_bridge.consent import Batch, CircuitOpen, LedgerUnavailable, State, StoredEvent
 from agi_bridge.consent.errors import LedgerLost
 
@@ -43,7 +44,7 @@ async def test_it_is_stored_as_soon_as_the_ledger_takes_it(
     ledger = Down(call_env, monkeypatch)
     await call_env(AGREES)
     resubmission = Resubmitter(call_env.services)
-    await resubmission.round()
+    assert await resubmission.round() == timedelta(seconds=LEAST_PAUSE)
     assert await call_env.states() == OPEN
     ledger.down = False
     for _ in range(2):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from agi_bridge import __version__
 from tests.dist.conftest import cloned
 from tests.support.docker_engine import ROOT
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.packages, pytest.mark.timeout(900)]
 
+LOCKED: Final = ROOT / "requirements-postgresql.txt"
 QUIET: Final = ("--quiet", "--disable-pip-version-check")
 ALONE: Final = ("--no-index", "--no-deps", "--no-build-isolation")
 """From the file alone: nothing else is fetched, and built with what is installed."""
@@ -88,6 +92,26 @@ def documented() -> list[str]:
     page = (ROOT / "docs/install.md").read_text(encoding="utf-8")
     block = page.partition("\n## pip\n")[2].partition("```sh\n")[2].partition("```")[0]
     return [line for line in block.splitlines() if line]
+
+
+def test_the_sbom_names_every_library_that_is_installed(packages: Path) -> None:
+    """With its version, and the hashes of the archives that are taken."""
+    sbom = json.loads((packages / "agi-bridge.cdx.json").read_text(encoding="utf-8"))
+    own = sbom["metadata"]["component"]
+    assert (own["name"], own["version"]) == ("agi-bridge", __version__)
+    named = {
+        f"{each['name']}=={each['version']}": {
+            hashed["content"]
+            for reference in each["externalReferences"]
+            for hashed in reference["hashes"]
+        }
+        for each in sbom["components"]
+    }
+    blocks = re.split(r"\n(?=[a-z0-9])", LOCKED.read_text(encoding="utf-8"))[1:]
+    assert named == {
+        re.split(r"[ ;]", block)[0]: set(re.findall(r"sha256:([0-9a-f]{64})", block))
+        for block in blocks
+    }
 
 
 def test_the_documented_commands_place_a_call_from_an_empty_environment_of_the_newest_python(
