@@ -14,8 +14,9 @@ lost: no length and a reset, TLS without a farewell (`close_notify`), no last ch
 is too high, silence until the deadline. What was cut off can hold no verb.
 
 One client serves a whole process: building its TLS context costs 18 ms. Each submission has a
-fresh connection unless `keepalive` is set, because a kept connection that the server has just
-closed makes an outcome unknown that would have been known.
+connection of its own unless `keepalive` is set, because a connection that the server closes while
+the request is on its way makes an outcome unknown that would have been known. One that is made
+ahead waits for seconds, not for minutes, and is looked at once more before the first byte.
 
 The network alone decides where a submission goes: proxies, `.netrc` and certificate files named in
 the environment are ignored, since the request holds a secret and a person's number. Certificates

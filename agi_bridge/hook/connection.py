@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+import select
+from typing import Final, cast
 
 import httpx
 
 from agi_bridge.hook.response import ResponseError, ResponseReader
+
+_NEWS: Final = select.POLLIN | select.POLLRDHUP
+"""A server's end is readable too; errors are always told."""
 
 
 class NetworkError(httpx.TransportError):
@@ -73,6 +77,21 @@ class Connection(asyncio.Protocol):
     def idle_seconds(self) -> float:
         """How long the server keeps the connection open after this response, as far as it says."""
         return self._busy().idle_seconds
+
+    async def catch_up(self) -> bool:
+        """Let the loop read what the kernel has of the server by now; return whether it is usable.
+
+        On a connection that waited unused that may be its end. It need not be: TLS sends sessions.
+        """
+        while self.usable and self._has_news():  # noqa: ASYNC110 - nothing announces that it was read
+            await asyncio.sleep(0)
+        return self.usable
+
+    def _has_news(self) -> bool:
+        assert self._transport is not None  # noqa: S101 - `usable` was asked
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), _NEWS)
+        return bool(poll.poll(0))
 
     def release(self) -> bool:
         """The response has been dealt with; return whether another request may follow.

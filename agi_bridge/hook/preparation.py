@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from agi_bridge.hook.connection import Connection
 
-Opener: TypeAlias = Callable[[], Awaitable[Connection]]
+Opener: TypeAlias = Callable[[], Awaitable[Connection | None]]
 
 
 class Preparation:
@@ -22,7 +22,7 @@ class Preparation:
     that finds none makes its own.
 
     Args:
-        opener: makes a connection; None if none is to be made ahead.
+        opener: makes a connection, or none if another will do; None if none is to be made ahead.
         seconds: how long it is kept unused.
     """
 
@@ -74,8 +74,9 @@ class Preparation:
         finally:
             self._opening = None
         self._connection = connection
-        loop = asyncio.get_running_loop()
-        self._expiry = loop.call_later(self._seconds, connection.close)
+        if connection is not None:
+            loop = asyncio.get_running_loop()
+            self._expiry = loop.call_later(self._seconds, connection.close)
 
     def _drop(self) -> None:
         if self._expiry is not None:

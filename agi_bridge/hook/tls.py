@@ -63,7 +63,8 @@ class TlsSessions:
 class TlsLink(asyncio.Protocol):
     """The protocol between a socket and a `Connection`: TLS (RFC 8446, `ssl.SSLObject`).
 
-    It is the `Connection`'s transport, in so far as one is needed: `write`, `abort`, `is_closing`.
+    It is the `Connection`'s transport, in so far as one is needed: `write`, `abort`, `is_closing`,
+    `get_extra_info`.
 
     Attributes:
         opened: done when the handshake is; its exception tells why it failed.
@@ -112,6 +113,10 @@ class TlsLink(asyncio.Protocol):
         while rest:
             rest = rest[self._tls.write(rest) :]
         self._flush()
+
+    def get_extra_info(self, name: str) -> object:
+        """What the transport below knows, such as its socket."""
+        return None if self._transport is None else self._transport.get_extra_info(name)
 
     def is_closing(self) -> bool:
         """Whether nothing more can be sent."""

@@ -124,13 +124,13 @@ class HookTransport(httpx.AsyncBaseTransport):
         )
 
     def prepare(self, url: httpx.URL, connect_seconds: float, seconds: float) -> Preparation:
-        """A connection to be made ahead; none is, where a kept one would do."""
+        """A connection to be made ahead; none is made while a kept one would do."""
 
-        async def opener() -> Connection:
+        async def opener() -> Connection | None:
+            if any(connection.usable for connection in self._kept.get(_origin(url), ())):
+                return None
             return await self._open(url, connect_seconds)
 
-        if any(connection.usable for connection in self._kept.get(_origin(url), ())):
-            return Preparation(None)
         return Preparation(opener, seconds)
 
     async def aclose(self) -> None:
@@ -162,10 +162,13 @@ class HookTransport(httpx.AsyncBaseTransport):
             connection = earlier or await self._open(request.url, connect_seconds)
             try:
                 await _pass(attempt)
+                # What waited unused may have been ended by the server, and the loop not know it
+                # yet: a request would be lost, and its outcome unknown.
+                usable = await connection.catch_up() if earlier else connection.usable
             except BaseException:
                 connection.close()
                 raise
-            if connection.usable:
+            if usable:
                 return connection
             connection.close()
             if earlier is None:

@@ -124,7 +124,7 @@ class HookSettings(Section):
     keepalive: bool = False
     """Reuse connections: faster, but one that has just closed makes an outcome unknown."""
 
-    prepare_seconds: Annotated[Seconds, Field(ge=0, le=300)] = 30.0
+    prepare_seconds: Annotated[Seconds, Field(ge=0, le=300)] = 10.0
     """How long a connection is kept that was made while the number is read back; 0: none is."""
 
     traceparent: bool = False

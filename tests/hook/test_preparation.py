@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +117,49 @@ async def test_one_that_the_server_has_ended_is_dropped_and_a_fresh_one_made(end
     assert (result.outcome, result.attempts, server.connections) == (Outcome.ACCEPTED, 1, 2)
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+async def test_one_whose_end_only_the_kernel_knows_carries_no_request(*, tls: bool) -> None:
+    """The loop is busy when the server gives up; a request then would have no known outcome."""
+    requests: list[bytes] = []
+    accepted = asyncio.Event()
+    first: list[Connection] = []
+
+    async def script(connection: Connection) -> None:
+        if not first:
+            first.append(connection)
+            accepted.set()
+            await connection.gone()
+            return
+        requests.append(await connection.request())
+        await connection.send(DIAL)
+
+    asked: list[int] = []
+
+    async def server_gives_up() -> None:
+        asked.append(len(asked))
+        if len(asked) > 1:
+            return
+        handle = first[0].writer.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(handle)) as sock:
+            sock.shutdown(socket.SHUT_WR)  # at once: what the loop knows is from before
+
+    server_context = server_tls() if tls else None
+    async with serving(script, server_context) as server, client_of(server) as client:
+        preparation = client.prepare()
+        await ready(preparation)
+        await accepted.wait()
+        result = await client.submit(
+            SubmissionRequest(
+                from_="+14151234560",
+                to="+14151234567",
+                key="k",
+                gate=server_gives_up,
+                prepared=preparation,
+            )
+        )
+    assert (result.outcome, result.attempts, len(requests)) == (Outcome.ACCEPTED, 1, 1)
+
+
 async def test_one_that_nobody_has_used_in_time_is_closed_and_can_be_made_again() -> None:
     requests: list[bytes] = []
     async with serving(answering(requests, DIAL)) as server, client_of(server, 0.01) as client:
@@ -183,9 +228,9 @@ async def test_one_is_made_where_the_kept_one_has_ended() -> None:
         await submit(client, None)
         assert client._transport is not None
         (kept,) = client._transport._expiry
+        preparation = client.prepare()  # when the call begins
         while kept.usable:  # noqa: ASYNC110 - a kept connection tells nobody
             await asyncio.sleep(0)
-        preparation = client.prepare()
         await ready(preparation)
         assert server.connections == 2
         assert (await submit(client, preparation)).attempts == 1
