@@ -133,7 +133,8 @@ def parse_environment(block: str) -> Environment:
     Lines without ``agi_`` or a colon are ignored: a caller name with a line break produces them.
 
     Raises:
-        AGIProtocolError: a name appears twice, for example because a value contains a forged line.
+        AGIProtocolError: a name appears twice, for example because a value contains a forged line;
+            or no line has a name, so that this is no call.
     """
     text = f"\n{block}" if not block or block.endswith("\n") else f"\n{block}\n"
     names = [line.partition(": ")[0] for line in text.split("\nagi_")]
@@ -141,4 +142,6 @@ def parse_environment(block: str) -> Environment:
         raise AGIProtocolError(
             "duplicate_environment_name", "a name stands twice in the environment"
         )
+    if len(names) == 1:
+        raise AGIProtocolError("no_environment", "no line of the environment has a name")
     return Environment(text)

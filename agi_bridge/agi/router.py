@@ -10,6 +10,7 @@
 ``AGI(agi://host/orders/42?lang=en)`` then calls `order` with ``number="42"``.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Final, TypeVar
@@ -49,7 +50,8 @@ class Router:
         """Let `handler` take the calls whose path matches.
 
         Raises:
-            ValueError: the pattern exists, repeats a name, or mixes text and placeholder in a part.
+            ValueError: the pattern exists, repeats a name, or mixes text and placeholder in a part;
+                or the handler does not take its placeholders.
         """
         parts: list[str | None] = []
         names: list[str] = []
@@ -64,6 +66,10 @@ class Router:
             raise ValueError(f"{pattern!r} names a placeholder twice")
         if tuple(parts) in self._routes:
             raise ValueError(f"{pattern!r} is routed already")
+        try:
+            inspect.signature(handler).bind(None, **dict.fromkeys(names, ""))
+        except TypeError as error:
+            raise ValueError(f"{pattern!r}: its handler does not take the call: {error}") from None
         self._routes[tuple(parts)] = tuple(names), handler
 
     def route(self, pattern: str) -> Callable[[_Routed], _Routed]:

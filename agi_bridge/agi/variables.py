@@ -75,7 +75,10 @@ class VariableCommands(Commands):
             raise AGIAppError("database_failed", "DATABASE PUT did not store the value")
 
     async def database_delete(self, family: str, name: str) -> bool:
-        """Delete a key of AstDB: DATABASE DEL (`handle_dbdel`); False if it did not exist."""
+        """Delete a key of AstDB: DATABASE DEL (`handle_dbdel`); False if AstDB could not.
+
+        True also where there was no such key.
+        """
         reply = await self._send("DATABASE DEL", family, name, live=False)
         return reply.result == _DONE
 

@@ -87,3 +87,11 @@ def test_a_pattern_that_could_not_mean_anything_is_refused(pattern: str) -> None
 
     with pytest.raises(ValueError, match=r"placeholder|routed"):
         router.add(pattern, handler)
+
+
+def test_a_handler_that_does_not_take_its_placeholders_is_refused_at_once() -> None:
+    async def handler(_channel: Channel) -> None:
+        raise AssertionError
+
+    with pytest.raises(ValueError, match="does not take the call"):
+        Router().add("orders/{number}", handler)

@@ -14,7 +14,6 @@ from agi_bridge.agi import (
     UsageBlock,
     wire,
 )
-from agi_bridge.agi.environment import parse_environment
 from agi_bridge.agi.wire import Event
 from tests.support.recorded import CASES, from_asterisk
 
@@ -145,11 +144,11 @@ def test_lines_that_say_nothing_are_dropped(noise: bytes) -> None:
     assert read(noise + b"200 result=0\n") == [Reply(200, "0")]
 
 
-def test_an_empty_environment_is_one() -> None:
-    assert read(b"\n200 result=0\n", environment=True) == [
-        parse_environment(""),
-        Reply(200, "0"),
-    ]
+@pytest.mark.parametrize("sent", [b"\n", b"\x16\x03\x01\n\n", b"GET / HTTP/1.1\nHost: x\n\n"])
+def test_what_names_nothing_is_no_environment(sent: bytes) -> None:
+    with pytest.raises(AGIProtocolError) as raised:
+        read(sent, environment=True)
+    assert raised.value.code == "no_environment"
 
 
 pieces = st.lists(

@@ -8,6 +8,7 @@ from agi_bridge.agi.testing.channel import SimulatedChannel
 from agi_bridge.agi.testing.channel_variables import ChannelVariables
 from agi_bridge.agi.testing.dtmf_script import HANG_UP
 from agi_bridge.agi.testing.errors import CallerGoneError
+from agi_bridge.agi.testing.playback import leading_number
 from agi_bridge.agi.testing.record import DialAttempt, DialOutcome, PlayedSound
 
 _ON_DEAD_CHANNEL = 0
@@ -17,8 +18,6 @@ _WITHOUT_EFFECT = frozenset(
         "noop",
         "progress",
         "ringing",
-        "congestion",
-        "busy",
         "musiconhold",
         "startmusiconhold",
         "stopmusiconhold",
@@ -30,6 +29,7 @@ _WITHOUT_EFFECT = frozenset(
     }
 )
 _LIMIT = re.compile(r"S\((\d+)\)|L\((\d+)")
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _FOREVER_SECONDS = 86400.0  # Dial without a ring time: 136 years in Asterisk
 _KEYS = "0123456789*#ABCD"
 _CAUSES = {"ANSWER": 16, "BUSY": 17, "CONGESTION": 34, "CHANUNAVAIL": 3}
@@ -50,6 +50,8 @@ class Applications:
         self._sound = sound
         self._supported: dict[str, Callable[[list[str]], Awaitable[int]]] = {
             "answer": self._answer,
+            "busy": self._refuse,
+            "congestion": self._refuse,
             "dial": self._dial,
             "hangup": self._hangup,
             "playback": self._playback,
@@ -80,8 +82,18 @@ class Applications:
         self._channel.hang_up_after_reply()
         return -1
 
+    async def _refuse(self, args: list[str]) -> int:
+        """Busy, Congestion: the caller hangs up, or the time is up (`pbx_builtin_busy`)."""
+        seconds = _seconds(args[0] if args else "")
+        if seconds is None:
+            self._channel.hang_up_after_reply()
+        else:
+            await self._channel.pass_time(seconds, abortable=False)
+        return -1
+
     async def _wait(self, args: list[str]) -> int:
-        await self._channel.pass_time(float(args[0]) if args else 0.0, abortable=False)
+        seconds = _seconds(args[0] if args else "") or 0.0
+        await self._channel.pass_time(seconds, abortable=False)
         return 0
 
     async def _dial(self, args: list[str]) -> int:
@@ -92,7 +104,7 @@ class Applications:
         if not destination:  # nobody is called
             self._set_dial_variables("", DialOutcome("CHANUNAVAIL", cause=0), "CHANUNAVAIL", 0, 0)
             return 0
-        ring = float(ring_text) if ring_text else None
+        ring = _seconds(ring_text)  # what follows is no time: "30^2"
         began = self._channel.now()
         self._channel.emit("dialling", destination)
         outcome = self._outcome(destination)
@@ -157,7 +169,9 @@ class Applications:
             self._variables.store(name, text)
 
     async def _playback(self, args: list[str]) -> int:
-        """Playback: no key stops it; sets PLAYBACKSTATUS."""
+        """Playback: no key stops it; sets PLAYBACKSTATUS. -1 without a file (`playback_exec`)."""
+        if not any(args):
+            return -1
         status = "SUCCESS"
         for name in (args[0] if args else "").split("&"):
             length = self._sound(name)
@@ -182,12 +196,16 @@ class Applications:
     async def _read(self, args: list[str]) -> int:
         """Read: stores keys in a variable and sets READSTATUS; the keys survive a hangup."""
         variable, prompts, most_text, _options, _attempts, timeout = (*args, *[""] * 6)[:6]
-        most = int(most_text or 255)
-        seconds = float(timeout or 10)
+        most = leading_number(most_text) or 255
+        seconds = _seconds(timeout) or 10.0
         self._channel.prompt_starts()
         keys, status = "", "OK"
         try:
-            if prompts:
+            lengths = [self._sound(name) for name in prompts.split("&")] if prompts else []
+            if None in lengths:
+                status = "ERROR"
+                most = 0
+            elif prompts:
                 length = sum(self._sound(name) or 0 for name in prompts.split("&"))
                 self._channel.emit("playing", prompts, length)
                 keys, _ = await self._channel.listen(length / 1000, _KEYS, plays=prompts)
@@ -203,6 +221,12 @@ class Applications:
         self._variables.store(variable, keys.removesuffix("#"))
         self._variables.store("READSTATUS", status)
         return 0
+
+
+def _seconds(text: str) -> float | None:
+    """Read seconds as `sscanf` does, up to what is none of a number; None if there is none."""
+    found = _SECONDS.match(text)
+    return float(found[0]) if found else None
 
 
 def _peer(destination: str, number: int) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """The channel variables and the AstDB of a simulated call, and the dialplan text that reads them.
 
-Of dialplan functions only `URIENCODE` and `LEN` are evaluated.
+Of dialplan functions only `URIENCODE` and `LEN` are evaluated, and no expressions (`$[...]`):
+another one in a text is a ValueError, unless the scenario's variables have it by its name.
 """
 
 import re
@@ -9,6 +10,7 @@ from urllib.parse import quote
 from agi_bridge.agi.testing.scenario import Scenario
 
 _INNERMOST = re.compile(r"\$\{((?:URIENCODE|LEN)\()?([^${}]*)\}")
+_SUBSTRING = re.compile(r"([^:()]*):(-?[0-9]+)(?::(-?[0-9]+))?")
 _CALLER = re.compile(r'(?:"((?:[^"\\]|\\.)*)"\s*|([^<"]*))<([^>]*)>')
 _NUMBER_ALONE = re.compile(r"[0-9*#+(). -]+")
 _VALUE_BYTES = 1023
@@ -31,10 +33,11 @@ class ChannelVariables:
         }
         for name, text in scenario.variables.items():
             self.store(name, text)
-        self._database: dict[tuple[str, str], str] = {}
+        self._database: dict[str, str] = {}
 
     def store(self, name: str, text: str) -> None:
-        """Set a variable."""
+        """Set a variable; underscores before its name, which let other channels inherit it, go."""
+        name = name.removeprefix("_").removeprefix("_")
         if name == "CALLERID(all)":
             self._values["CALLERID(name)"], self._values["CALLERID(num)"] = _caller(text)
         else:
@@ -43,7 +46,18 @@ class ChannelVariables:
     def _get(self, name: str) -> str | None:
         if name == "CALLERID(all)":
             return '"{CALLERID(name)}" <{CALLERID(num)}>'.format(**self._values)
-        return self._values.get(name)
+        text = self._values.get(name)
+        part = _SUBSTRING.fullmatch(name) if text is None else None
+        if part is None:
+            return text
+        return _substring(self._values.get(part[1], ""), int(part[2]), part[3])
+
+    def _inserted(self, name: str) -> str:
+        """What `${name}` becomes in a text."""
+        text = self._get(name)
+        if text is None and "(" in name:
+            raise ValueError(f"FakeAsterisk does not evaluate {name}; give it in `variables`")
+        return text or ""
 
     def read(self, name: str) -> str | None:
         """Read a variable, cut as Asterisk cuts it; None if it is unset."""
@@ -54,13 +68,19 @@ class ChannelVariables:
         return raw.decode("utf-8", "surrogateescape")
 
     def evaluate(self, expression: str) -> str:
-        """Replace ``${X}``, ``${URIENCODE(${X})}`` and ``${LEN(${X})}``, innermost first."""
+        """Replace ``${X}``, ``${URIENCODE(${X})}`` and ``${LEN(${X})}``, innermost first.
+
+        Raises:
+            ValueError: the text has another function, or an expression.
+        """
+        if "$[" in expression:
+            raise ValueError("FakeAsterisk does not evaluate expressions like $[1 + 2]")
         kept: list[str] = []
 
         def replace(found: re.Match[str]) -> str:
             function, inside = found[1], found[2]
             if function is None:
-                text = self._get(inside) or ""
+                text = self._inserted(inside)
             else:
                 inside = _restore(inside.removesuffix(")"), kept)
                 raw = inside.encode("utf-8", "surrogateescape")
@@ -73,22 +93,35 @@ class ChannelVariables:
         return _restore(expression, kept)
 
     def database(self, action: str, args: list[str]) -> str:
-        """Run DATABASE GET, PUT, DEL or DELTREE; return the reply."""
+        """Run DATABASE GET, PUT, DEL or DELTREE; return the reply.
+
+        Family and key make one path, as in AstDB's file; a tree is a path with all below it.
+        """
+        if action == "DELTREE":
+            tree = "/".join(args[:2]).rstrip("/") + "/"
+            doomed = [path for path in self._database if f"{path}/".startswith(tree)]
+            for path in doomed:
+                del self._database[path]
+            # As `handle_dbdeltree` prints it: 1 means that nothing was there.
+            return f"200 result={0 if doomed else 1}\n"
+        path = f"{args[0]}/{args[1]}"
         if action == "GET":
-            text = self._database.get((args[0], args[1]))
+            text = self._database.get(path)
             return "200 result=0\n" if text is None else f"200 result=1 ({text})\n"
         if action == "PUT":
-            self._database[args[0], args[1]] = args[2]
-            return "200 result=1\n"
-        if action == "DEL":
-            removed = self._database.pop((args[0], args[1]), None)
-            return f"200 result={int(removed is not None)}\n"
-        tree = args[1] if args[1:] else ""
-        doomed = [key for key in self._database if key[0] == args[0] and key[1].startswith(tree)]
-        for key in doomed:
-            del self._database[key]
-        # As `handle_dbdeltree` prints it: 1 means that nothing was there.
-        return f"200 result={0 if doomed else 1}\n"
+            self._database[path] = args[2]
+        else:
+            self._database.pop(path, None)
+        return "200 result=1\n"
+
+
+def _substring(text: str, begin: int, length: str | None) -> str:
+    """Cut a part out as `${X:begin:length}` does (`substring` in ``pbx_variables.c``)."""
+    first = begin if begin >= 0 else max(len(text) + begin, 0)
+    if length is None:
+        return text[first:]
+    last = first + int(length) if int(length) >= 0 else len(text) + int(length)
+    return text[first : max(last, first)]
 
 
 def _known(text: str) -> str:

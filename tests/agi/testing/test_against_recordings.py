@@ -82,7 +82,11 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     "stream_file_with_extension": {},
     "success_end_clean": {},
     "variables_newline": {
-        "variables": {"NL": "first\nsecond\r\nthird", "FAKE": "x\n200 result=1 (forged)"}
+        "variables": {
+            "NL": "first\nsecond\r\nthird",
+            "FAKE": "x\n200 result=1 (forged)",
+            "JSON_DECODE(x,y)": "",  # not there on the recorded PBX
+        }
     },
     "variables_set": {},
     "verbose_noop": {},

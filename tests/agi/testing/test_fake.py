@@ -252,7 +252,54 @@ async def test_the_database_lives_as_long_as_the_call() -> None:
         lambda c: c.database_delete("f", "b"),
         lambda c: c.database_delete("f", "b"),
         lambda c: c.database_delete_tree("f"),
-    ) == [None, None, "v", None, None, True, False, None]
+    ) == [None, None, "v", None, None, True, True, None]
+
+
+async def test_the_database_has_paths_of_family_and_key_as_the_recorded_one() -> None:
+    assert await run_steps(
+        FakeAsterisk(),
+        lambda c: c.database_put("f/g", "h", "4"),
+        lambda c: c.database_put("f", "ab", "kept"),
+        lambda c: c.database_put("f", "a/1", "gone"),
+        lambda c: c.database_put("f", "a", "gone"),
+        lambda c: c.database_get("f", "g/h"),
+        lambda c: c.database_delete_tree("f", "a"),
+        lambda c: c.database_get("f", "ab"),
+        lambda c: c.database_get("f", "a/1"),
+        lambda c: c.database_get("f", "a"),
+    ) == [None, None, None, None, "4", None, "kept", None, None]
+
+
+async def test_variables_are_inherited_and_cut_as_the_dialplan_does() -> None:
+    assert await run_steps(
+        FakeAsterisk(variables={"X": "abcdef"}),
+        lambda c: c.set_variable("__ORDER", "42"),
+        lambda c: c.get_variable("ORDER"),
+        lambda c: c.get_variable("__ORDER"),
+        lambda c: c.get_full_variable("${X:2:2}${X:-2}${X:1:-4}${X:9}${NONE:1}."),
+    ) == [None, "42", None, "cdefb."]
+
+
+@pytest.mark.parametrize("text", ["$[1 + 2]", "${TOUPPER(x)}"])
+async def test_what_the_fake_does_not_evaluate_is_named(text: str) -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.get_full_variable(text)
+
+    with pytest.raises(ValueError, match="does not evaluate"):
+        await FakeAsterisk().run(handler)
+
+
+async def test_applications_read_numbers_as_c_does() -> None:
+    assert await run_steps(
+        FakeAsterisk(sounds={"beep": 100}, dial=DialOutcome("NOANSWER", ring_seconds=90)),
+        lambda c: c.exec("Wait", "x"),
+        lambda c: c.exec("Dial", "PJSIP/1", "30^2"),
+        lambda c: c.get_variable("DIALSTATUS"),
+        lambda c: c.exec("Read", "KEYS", "missing", "x", "", "", "y"),
+        lambda c: c.get_variable("READSTATUS"),
+        lambda c: c.exec("Playback", ""),
+        lambda c: c.exec("Busy", "3"),
+    ) == [0, 0, "NOANSWER", 0, "ERROR", -1, -1]
 
 
 async def test_applications_that_only_succeed_and_those_that_are_not_there() -> None:
