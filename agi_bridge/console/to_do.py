@@ -24,11 +24,11 @@ PAGE: Final = 100
 RECENT_DAYS: Final = 7
 """How long a consent that was refused or expired is shown: nobody can settle those."""
 NEEDS: Final = {
-    "consent": "Ask the platform whether the text went out, then say it.",
-    "returned": "Ask the platform whether the text went out, then say it.",
-    "imported": "Ask the platform whether the text went out, then say it.",
-    "revocation": "Tell the platform that sends the texts, then say so.",
-    "message": "Find out whose number it is, revoke it, then say so.",
+    "consent": "Ask the platform whether the text went out, then choose what it says.",
+    "returned": "Ask the platform whether the text went out, then choose what it says.",
+    "imported": "Ask the platform whether the text went out, then choose what it says.",
+    "revocation": "Tell the platform that sends the texts, then press the button.",
+    "message": "Find out whose number it is, revoke it, then press the button.",
 }
 """What a record needs that waits for a person, by its kind."""
 WAYS: Final = {
