@@ -84,6 +84,28 @@ class _Topic:
         return self.messages[since]
 
 
+class Pace:
+    """How long to pause between two looks, so that all they cost stays a small share of a core.
+
+    Args:
+        least: seconds between two looks while they cost little.
+        clock: the processor time of this thread, in seconds.
+    """
+
+    def __init__(self, least: float, clock: Callable[[], float] = time.thread_time) -> None:
+        self._least = least
+        self._clock = clock
+        self._spent = clock()
+        self.seconds = least
+        """The next pause."""
+
+    def adapt(self) -> None:
+        """Count what this thread has computed since the last time, the pages' events included."""
+        spent, before = self._clock(), self._spent
+        self._spent = spent
+        self.seconds = max(self._least, min((spent - before) / MOST_SHARE, MOST_LOOK_SECONDS))
+
+
 class LivePages:
     """Looks at the service for all open pages. Belongs to the console's event loop.
 
@@ -142,7 +164,7 @@ class LivePages:
                 del self._topics[name]
 
     async def _look_on(self) -> None:
-        quiet, pause, spent = 0, self._look_seconds, time.thread_time()
+        quiet, pace = 0, Pace(self._look_seconds)
         while self._topics:
             try:
                 changed = await self._look()
@@ -152,10 +174,8 @@ class LivePages:
             quiet = 0 if changed else quiet + 1
             if not quiet % _QUIET_LOOKS:
                 self._tell()
-            await asyncio.sleep(pause)
-            # The time that this thread computed since the look before, the pages' events included.
-            spent, before = time.thread_time(), spent
-            pause = max(self._look_seconds, min((spent - before) / MOST_SHARE, MOST_LOOK_SECONDS))
+            await asyncio.sleep(pace.seconds)
+            pace.adapt()
 
     async def _look(self) -> bool:
         """Look once; return whether there are news."""

@@ -7,8 +7,10 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agi_bridge.console import live
-from agi_bridge.console.live import NOW, LivePages
+from agi_bridge.console.live import MOST_LOOK_SECONDS, NOW, LivePages, Pace
 from tests.support.console_serving import (
     LIVE_ID,
     PEOPLE,
@@ -22,8 +24,6 @@ from tests.support.console_serving import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
     from pathlib import Path
-
-    import pytest
 
     from agi_bridge.console import Live
 
@@ -241,3 +241,15 @@ async def test_a_cure_is_shown_with_its_command_and_where_the_console_has_it(
         text = (await client.get("/")).text
     assert "<code>agi-bridge consents list --open</code>" in text
     assert text.count('<a href="/to-do">To do</a>') > 2
+
+
+def test_looks_that_cost_more_are_further_apart_up_to_a_limit() -> None:
+    """Milliseconds of processor time of each look and its events, and the pause after it."""
+    looks = [(1, 0.1), (4, 0.1), (8, 0.2), (12, 0.3), (200, MOST_LOOK_SECONDS), (1, 0.1)]
+    spent = [0.0]
+    pace = Pace(0.1, lambda: spent[-1])
+    assert pace.seconds == 0.1
+    for milliseconds, pause in looks:
+        spent.append(spent[-1] + milliseconds / 1000)
+        pace.adapt()
+        assert pace.seconds == pytest.approx(pause)
