@@ -9,6 +9,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DISCLOSURE = "disclosure"
 ENTER_NUMBER = "enter-number"
@@ -43,14 +47,17 @@ class Start:
     ca_file: str | None
 
 
-def read_arguments() -> Start:
-    """Read `--hook URL` (none: AGI only), `--state DIRECTORY`, `--keepalive`, `--ca-file FILE`."""
+def read_arguments(arguments: Sequence[str] | None = None) -> Start:
+    """Read `--hook URL` (none: AGI only), `--state DIRECTORY`, `--keepalive`, `--ca-file FILE`.
+
+    `arguments`: instead of the command line's.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--hook")
     parser.add_argument("--state", type=Path, default=Path.cwd())
     parser.add_argument("--keepalive", action="store_true")
     parser.add_argument("--ca-file")
-    return Start(**vars(parser.parse_args()))
+    return Start(**vars(parser.parse_args(arguments)))
 
 
 def announce(port: int) -> None:
