@@ -2,9 +2,11 @@
 
     python -m bench.page_delay            # a minute and a half
     python -m bench.page_delay --pages 200
+    python -m bench.page_delay --browser
 
 `agi-bridge serve` takes calls at several rates, the last of them all that it can take. One page
-notes the delay of each step (`bench.servers.page`); with `--pages`, others are open too. Beside the
+notes the delay of each step (`bench.servers.page`, or Chromium: `bench.servers.browser`); with
+`--pages`, others are open too. Beside the
 delays stand the calls a second, the free share of the server's core and of the machine, and how
 long threads of the server that could have run waited for that core: what the scheduler adds.
 """
@@ -37,6 +39,8 @@ SECONDS: Final = 12.0
 """How long each load is measured."""
 WARM_SECONDS: Final = 4.0
 """Of load before that: until as many calls end as begin."""
+OPEN_SECONDS: Final = 10.0
+"""Most until the page is open."""
 MOST_SECONDS: Final = 0.5
 """The limit, for 99 % of the steps."""
 REQUEST: Final = b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -69,7 +73,9 @@ def main(arguments: Sequence[str]) -> int:
     """Measure each load, print, and return 0 if the limit holds where a core is not full."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=1, help="open pages in all")
-    pages = parser.parse_args(arguments).pages
+    parser.add_argument("--browser", action="store_true", help="the page is open in Chromium")
+    given = parser.parse_args(arguments)
+    pages, reading = given.pages, "browser" if given.browser else "page"
     build()
     with (
         tempfile.TemporaryDirectory(prefix="bench-", dir=run_folder()) as name,
@@ -90,11 +96,12 @@ def main(arguments: Sequence[str]) -> int:
         fulfilled = True
         for each in LOADS:
             options = ["--port", str(launch.port), *subject.load_options(), "--total", str(10**9)]
-            options += ["--seconds", str(WARM_SECONDS + SECONDS + 2), *each.options]
+            options += ["--seconds", str(WARM_SECONDS + SECONDS + OPEN_SECONDS), *each.options]
             with load(load_core, folder, options) as calls:
                 time.sleep(WARM_SECONDS)  # until calls are in all their steps
-                page = [sys.executable, "-m", "bench.servers.page", str(console)]
+                page = [sys.executable, "-m", f"bench.servers.{reading}", str(console)]
                 with Program("page", page, core=load_core, folder=folder) as reader:
+                    reader.line()
                     before = Used.of(server.pid, core)
                     time.sleep(SECONDS)  # what is measured
                     used = Used.of(server.pid, core) - before

@@ -2,9 +2,9 @@
 
     python -m bench.servers.page PORT
 
-It is a process of its own, so that nothing else that the bench does delays it. When its standard
-input closes it prints, in seconds, the delays from a step's beginning to the event that shows it,
-and the time between two events.
+`bench.servers.browser` is the same in a real browser. It is a process of its own, so that nothing
+else that the bench does delays it. When its standard input closes it prints, in seconds, the delays
+from a step's beginning to the event that shows it, and the time between two events.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _SINCE: Final = re.compile(r'data-since="([^"]+)')
 _RECONNECT_SECONDS: Final = 0.2
@@ -43,21 +46,28 @@ class Page:
     shown_at: float = 0.0
 
     def take(self, text: str) -> None:
-        """Take an event of the stream.
+        """Take an event of the stream."""
+        event = json.loads(text)
+        shown = {key: _SINCE.findall(row) for key, row in event["rows"].items()}
+        self.show(time.time(), shown, event["order"])
+
+    def show(self, now: float, shown: Mapping[str, Sequence[str]], order: Sequence[str]) -> None:
+        """Note what the page shows from now on.
 
         A call that is among the newest again because a newer one has ended is no news, and neither
         is what the page shows first.
+
+        Args:
+            now: in seconds since the epoch.
+            shown: of the rows that may be new, by the call's id, when its step and the call began.
+            order: the calls on the page.
         """
-        now, event = time.time(), json.loads(text)
-        shown = {key: _SINCE.findall(row) for key, row in event["rows"].items()}
         for key, (step, begun) in shown.items():
             before = self.steps.get(key)
             news = _seconds(begun) > self.shown_at if before is None else step != before
             if self.shown_at and news:
                 self.delays.append(now - _seconds(step))
-        self.steps = {
-            key: shown[key][0] if key in shown else self.steps[key] for key in event["order"]
-        }
+        self.steps = {key: shown[key][0] if key in shown else self.steps[key] for key in order}
         if self.shown_at:
             self.gaps.append(now - self.shown_at)
         self.shown_at = now
@@ -86,6 +96,7 @@ def main(port: int) -> None:
     """Keep a page open until standard input closes, and print the delays."""
     page = Page()
     threading.Thread(target=keep_open, args=(page, port), daemon=True).start()
+    print("open", flush=True)
     sys.stdin.read()
     print(json.dumps({"delays": page.delays, "gaps": page.gaps}))
 
