@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, select, update
 
 from agi_bridge.consent.encoding import Identifiers, timestamp
+from agi_bridge.consent.errors import BadCheckpoint
 from agi_bridge.consent.ledger import queries
 from agi_bridge.consent.ledger.schema import AUDIO, CHECKPOINT, CONTENT, DELIVERY, PERSON
 from agi_bridge.consent.models import StoredEvent
@@ -149,7 +150,13 @@ def checkpoints(transaction: Transaction) -> list[Checkpoint]:
     """
     table = CHECKPOINT.c
     lines = transaction.core.execute(select(table.line).order_by(table.ledger_id, table.seq))
-    return [Checkpoint.parse(line) for line in lines.scalars()]
+    return [_parsed(line) for line in lines.scalars()]
+
+
+def _parsed(line: object) -> Checkpoint:
+    if not isinstance(line, str):  # SQLite takes any type in any column
+        raise BadCheckpoint("not a text")
+    return Checkpoint.parse(line)
 
 
 def rekey(transaction: Transaction, writer: Writer, actor: str, after: str) -> tuple[int, str]:

@@ -51,17 +51,16 @@ _KINDS: Final = {
 
 def chains(transaction: Transaction) -> list[Chain]:
     """The chains in this database, with their heads."""
-    found = []
-    for ledger in transaction.core.execute(select(LEDGER).order_by(LEDGER.c.at)).all():
-        head = transaction.core.execute(
-            select(EVENT.c.seq, EVENT.c.hash)
-            .where(EVENT.c.ledger_id == ledger.ledger_id)
-            .order_by(EVENT.c.seq.desc())
-            .limit(1)
-        ).first()
-        seq, hash_ = (0, "") if head is None else (head.seq, head.hash)
-        found.append(Chain(ledger.ledger_id, ledger.public_key, seq, hash_))
-    return found
+    last = EVENT.c.ledger_id == LEDGER.c.ledger_id
+    head = [
+        select(column).where(last).order_by(EVENT.c.seq.desc()).limit(1).scalar_subquery()
+        for column in (EVENT.c.seq, EVENT.c.hash)
+    ]
+    query = select(LEDGER.c.ledger_id, LEDGER.c.public_key, *head).order_by(LEDGER.c.at)
+    return [
+        Chain(ledger_id, public_key, *((0, "") if seq is None else (seq, hash_)))
+        for ledger_id, public_key, seq, hash_ in transaction.core.execute(query)
+    ]
 
 
 def ended_chains(transaction: Transaction) -> dict[str, int]:

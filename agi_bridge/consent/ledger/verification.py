@@ -146,7 +146,7 @@ def _opened(vault: Vault, row: Any) -> StoredValues:  # noqa: ANN401 - a row of 
         }
     except VaultDamaged as error:
         damage = str(error)
-    except (TypeError, AttributeError):  # SQLite takes any type in any column
+    except (TypeError, AttributeError, UnicodeEncodeError):  # SQLite takes any type in any column
         damage = f"consent {row.consent_id}: its personal data was overwritten"
     known = values or {}
     return StoredValues(

@@ -118,7 +118,7 @@ async def verify_ledger(
         await run.read()
         return run.report(), run.verifier.resume()
     finally:
-        run.verifier.close()
+        run.close()
 
 
 class _Run:
@@ -181,6 +181,10 @@ class _Run:
         await self._check_order()
         self.verifier.finish()
 
+    def close(self) -> None:
+        if hasattr(self, "verifier"):  # else the database failed before
+            self.verifier.close()
+
     def report(self) -> Report:
         return self.verifier.report("the ledger")
 
@@ -214,6 +218,8 @@ class _Run:
             if not _is_key_of(chain):
                 what = "the database's copy of its public key is another chain's"
                 self.verifier.findings.add("integrity", "chain_key_wrong", what, chain.ledger_id)
+            if not _is_unicode(chain.ledger_id):
+                continue  # no event can be asked for by that name
             begin = self._reached.get(chain.ledger_id, 0) + 1
             for first in range(begin, chain.seq + 1, PAGE):
                 last = min(first + PAGE - 1, chain.seq)
@@ -284,9 +290,15 @@ class _Run:
             for row in page:
                 self._take(row)
             after = page[-1].record
+            if not _is_unicode(after):
+                break  # it sorts last
 
     def _take(self, row: StoredValues) -> None:
         findings = self.verifier.findings
+        if not _is_unicode(row.record):
+            what = "there is a row of personal data whose record has no id"
+            findings.add("integrity", "index_changed", what)
+            return
         if row.values is None:
             findings.add("integrity", "personal_data_damaged", row.damage or "")
             self.verifier.records.excuse(row.record)
@@ -332,6 +344,14 @@ def _bytes(text: object) -> bytes | None:
     if text is None:
         return None
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else b""
+
+
+def _is_unicode(text: object) -> bool:
+    """Whether a text is one. SQLite takes any type in any column, and any bytes for a text."""
+    try:
+        return isinstance(text, str) and text.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_key_of(chain: Chain) -> bool:
