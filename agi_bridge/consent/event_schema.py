@@ -121,7 +121,8 @@ def _is_dialogue(value: object) -> bool:
     if type(value) is not list:
         return False
     for entry in value:
-        check = _ENTRIES.get(entry[0]) if type(entry) is list and entry else None
+        named = type(entry) is list and entry and isinstance(entry[0], str)
+        check = _ENTRIES.get(entry[0]) if named else None
         if check is None or not check(entry):
             return False
     return True

@@ -92,6 +92,7 @@ async def test_everything_that_a_ledger_writes_is_valid(ledger: Ledger) -> None:
         ({"dialogue": [["play", 1, "x", "xx", HEX64, HEX64, 1, 0]]}, "dialogue"),
         ({"dialogue": [["digits", 1, 10, "maybe"]]}, "dialogue"),
         ({"dialogue": [[]]}, "dialogue"),
+        ({"dialogue": [[["*"], 1, "1", "x", None]]}, "dialogue"),
         ({"dialogue": "none"}, "dialogue"),
     ],
 )

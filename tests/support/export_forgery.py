@@ -17,7 +17,7 @@ from agi_bridge.consent.signing import Checkpoint, sign
 from tests.support.forgery import drop_stamps, edit_lines, resign, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from agi_bridge.consent.signing import Keys
@@ -39,6 +39,8 @@ class Event:
     """Whether the person's tag is written."""
     hidden: bool = False
     """Whether it is handed over as the hash of its body."""
+    change_tags: Callable[[list[str]], list[str]] | None = None
+    """What is made of its tags."""
     hash: bytes = b""
 
 
@@ -154,6 +156,8 @@ class OwnedExport:
         if salt is not None and event.tagged:
             made.append(tag(bytes.fromhex(salt), event.chain, event.seq))
         event.tags = json.loads(tags_text(made))
+        if event.change_tags is not None:
+            event.tags = event.change_tags(event.tags)
 
     def _sign(self, signed: _Signed) -> None:
         given, event = signed.given, signed.event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -182,10 +183,29 @@ def tag_left_out(dice: random.Random, owned: OwnedExport) -> None:
         event.hidden = True
 
 
+def tags_changed(dice: random.Random, owned: OwnedExport) -> None:
+    """An event's tags are another event's, or one is left out, doubled or invented."""
+    event, other = dice.choice(owned.shown), dice.choice(owned.events)
+    way = dice.randrange(4)
+
+    def change(tags: list[str]) -> list[str]:
+        match way:
+            case 0:
+                return list(other.tags)
+            case 1:
+                return tags[1:]
+            case 2:
+                return [*tags, *tags[:1]]
+            case _:
+                return sorted([*tags, "0123456789abcdef" * (len(tags[0]) // 16) if tags else "ab"])
+
+    event.change_tags = change
+
+
 OWNERS: tuple[Callable[[random.Random, OwnedExport], None], ...] = (
     field_changed, field_changed, field_copied, field_copied, dialogue_changed, dialogue_changed,
     event_dropped, event_moved, event_moved, event_copied, event_copied, time_moved, time_moved,
-    type_changed, value_bound, value_bound, value_moved, tag_left_out,
+    type_changed, value_bound, value_bound, value_moved, tag_left_out, tags_changed,
 )  # fmt: skip
 
 
@@ -249,7 +269,25 @@ def file_changed(dice: random.Random, export: Path, keys: Keys) -> None:
         resign(export, keys)
 
 
-FILES = (line_moved, opened_changed, file_changed)
+def file_added(dice: random.Random, export: Path, keys: Keys) -> None:
+    """An owner adds a file that an export might have, and signs it."""
+    content = dice.choice(sorted(path for path in export.rglob("*") if path.is_file())).read_bytes()
+    if dice.random() < 0.5:
+        content += b"more"
+    sha256 = hashlib.sha256(content).hexdigest()
+    name = dice.choice(
+        [
+            f"texts/{sha256}.txt", f"texts/{sha256}", f"audio/{sha256}.wav", f"stamps/{sha256}.tsr",
+            f"texts/{'ab' * 32}.txt", "records/01a207a2-80d0-7359-b1ce-8f4b4e34e569.html",
+            "chain.jsonl.bak", "more/chain.jsonl", "Chain.jsonl", ".DS_Store",
+        ]
+    )  # fmt: skip
+    (export / name).parent.mkdir(exist_ok=True)
+    (export / name).write_bytes(content)
+    resign(export, keys)
+
+
+FILES = (line_moved, opened_changed, file_changed, file_added)
 
 
 def mutate(dice: random.Random, export: Path, keys: list[Keys]) -> list[str]:
