@@ -16,6 +16,7 @@ from tests.support.call_env import AGREES, DEFAULT, FORWARD, shipped_millisecond
 from tests.support.commands import DID, running
 from tests.support.fault_calls import went_to
 from tests.support.ledgers import emptied_database, emptied_url, file, where
+from tests.support.listening_caller import Listening
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,20 +27,6 @@ pytestmark = pytest.mark.programs
 
 CALL = f"consent?to=%2B{DID[1:]}"
 UNWITNESSED = 3
-
-
-class Listening(FakeAsterisk):
-    """A caller in the middle of the disclosure, who presses * when told to."""
-
-    def __init__(self) -> None:
-        super().__init__(keys=None, sounds=shipped_milliseconds)
-        self.there, self.press = asyncio.Event(), asyncio.Event()
-
-    async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - as it is called
-        del timeout
-        self.there.set()
-        await self.press.wait()
-        return "*"
 
 
 async def test_a_backup_is_made_while_a_caller_is_in_the_dialogue(

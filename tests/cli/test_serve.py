@@ -15,26 +15,13 @@ from agi_bridge.hook.testing import FakeHook
 from agi_bridge.lab.softphone.sounds import Sounds
 from tests.support.commands import DID, FULL, KEY, SECONDS, config, names, running
 from tests.support.ledgers import older_ledger
+from tests.support.listening_caller import Listening
 
 if TYPE_CHECKING:
     from agi_bridge.agi.testing import CallRecord
     from tests.support.commands import Running
 
 pytestmark = pytest.mark.programs
-
-
-class Listening(FakeAsterisk):
-    """A caller in the middle of the disclosure, who presses * when told to."""
-
-    def __init__(self) -> None:
-        super().__init__(keys=None, sounds=Sounds().milliseconds)
-        self.there, self.press = asyncio.Event(), asyncio.Event()
-
-    async def next_key(self, timeout: float) -> str | None:  # noqa: ASYNC109 - as it is called
-        del timeout
-        self.there.set()
-        await self.press.wait()
-        return "*"
 
 
 async def stopping_in_a_call(
