@@ -38,6 +38,8 @@ STREAM_SECONDS: Final = 20.0
 """How long one stream lasts."""
 RECONNECT_MS: Final = 200
 """How soon a browser connects again."""
+CROWDED_MS: Final = 20_000
+"""The same of a page that is not followed, because too many calls are."""
 NOW: Final = ""
 """The topic of the page of calls in progress; other topics are calls, by id."""
 _QUIET_LOOKS: Final = 20
@@ -135,8 +137,9 @@ class LivePages:
         return StreamingResponse(self._events(topic, still), media_type="text/event-stream")
 
     async def _events(self, name: str, still: Callable[[], bool]) -> AsyncIterator[bytes]:
-        yield f"retry: {RECONNECT_MS}\n\n".encode()
-        if name not in self._topics and len(self._topics) >= MAX_TOPICS:
+        is_followed = name in self._topics or len(self._topics) < MAX_TOPICS
+        yield f"retry: {RECONNECT_MS if is_followed else CROWDED_MS}\n\n".encode()
+        if not is_followed:
             return
         seen, clock = 0, asyncio.get_running_loop().time
         ends = clock() + STREAM_SECONDS

@@ -162,7 +162,7 @@ async def test_too_many_calls_are_not_followed(
     async with pages(FakeService(settings(tmp_path))) as made:
         kept = Stream(made)
         await kept.next()
-        assert [event async for event in Stream(made, LIVE_ID)._body] == [b"retry: 200\n\n"]
+        assert [event async for event in Stream(made, LIVE_ID)._body] == [b"retry: 20000\n\n"]
         await kept.close()
 
 
