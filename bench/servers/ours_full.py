@@ -24,8 +24,8 @@ from agi_bridge.consent import (
     Prompt,
     SendingFacts,
     State,
+    text_sha256,
 )
-from agi_bridge.consent.encoding import text_sha256
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.consent.signing import Keys
 from agi_bridge.hook import Dial, HookClient, Instructions, SubmissionRequest
