@@ -202,11 +202,10 @@ class Applications:
         keys, status = "", "OK"
         try:
             lengths = [self._sound(name) for name in prompts.split("&")] if prompts else []
-            if None in lengths:
-                status = "ERROR"
-                most = 0
-            elif prompts:
-                length = sum(self._sound(name) or 0 for name in prompts.split("&"))
+            if lengths[-1:] == [None]:  # others are passed over (`ast_app_getdata`)
+                status, most = "ERROR", 0
+            if any(lengths):
+                length = sum(each or 0 for each in lengths)
                 self._channel.emit("playing", prompts, length)
                 keys, _ = await self._channel.listen(length / 1000, _KEYS, plays=prompts)
             while keys[-1:] != "#" and len(keys) < most:
