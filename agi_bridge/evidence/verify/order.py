@@ -3,8 +3,9 @@
 A checkpoint is signed while its chain stands still, and names the heads of the others. So what it
 covers of any of them was stored before what follows it in its own chain, and what it covers of its
 own chain before what follows those heads. No clock is needed for that, and none can be set to undo
-it. What is not separated by a checkpoint is compared by clocks: if these say that an order was
-wrong, times contradict each other. If one of the clocks was set around then, they say nothing.
+it. It proves what speaks against its signer; heads that were left out or are old prove nothing in
+his favour. What is not separated by a checkpoint is compared by clocks: if these say that an order
+was wrong, times contradict each other. If one of the clocks was set around then, they say nothing.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class Orders:
             return Before.PROVEN if one[1] < other[1] else Before.NO
         if self._is_proven(one, other):
             return Before.PROVEN
-        if self._is_proven(other, one):
-            return Before.NO
+        # A checkpoint that says the opposite acquits nobody of what clocks say: what was not there
+        # yet is its signer's word.
         if milliseconds(one[3]) + BETWEEN_CLOCKS_MS >= milliseconds(other[3]):
             return Before.NO
         return self.dated(one, other)
