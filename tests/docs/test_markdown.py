@@ -45,3 +45,17 @@ def test_a_block_in_a_list_is_indented_by_four(page: Path) -> None:
     """With fewer spaces the site ends the list before the block, and counts from one again."""
     indents = re.findall(r"^( +)```", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert [each for each in indents if len(each) % 4] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_an_item_after_an_items_second_paragraph_stands_apart(page: Path) -> None:
+    """Without an empty line before it, the site shows it as part of that paragraph."""
+    prose = FENCED.sub("\n\n", page.read_text(encoding="utf-8"))
+    joined = [
+        line
+        for paragraph in re.split(r"\n\s*\n", prose)
+        if re.match(r" {2,}(?![-*0-9])\S", paragraph)
+        for line in paragraph.splitlines()
+        if re.match(r"(?:[-*]|[0-9]+\.) ", line)
+    ]
+    assert joined == []
