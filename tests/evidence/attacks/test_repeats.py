@@ -64,6 +64,12 @@ def _second_unpromised(body: dict[str, Any]) -> None:
         body.pop("idempotent", None)
 
 
+def _by_instaply(body: dict[str, Any]) -> None:
+    """Which texts again for every request."""
+    if body["type"] == "submitting":
+        body.pop("hook_kind", None)
+
+
 def _never_sent_after_all(body: dict[str, Any]) -> None:
     if body["type"] == "accepted" and body["reason"] == "no_document":
         body["type"] = "not_sent"
@@ -75,7 +81,14 @@ def _to_another_receiver(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "attack", [_first_unpromised, _second_unpromised, _never_sent_after_all, _to_another_receiver]
+    "attack",
+    [
+        _first_unpromised,
+        _second_unpromised,
+        _by_instaply,
+        _never_sent_after_all,
+        _to_another_receiver,
+    ],
 )
 def test_both_judges_refuse_a_repetition_that_was_not(
     repeated: Place, tmp_path: Path, attack: Callable[[dict[str, Any]], None]
