@@ -99,7 +99,11 @@ class Database:
         try:
             # Passable, not readable: Asterisk's account plays speech from a folder in it.
             self.where.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-            os.close(os.open(self.where, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            # A file that is there is not opened: closing any descriptor of it drops the locks that
+            # SQLite holds on it for this process (fcntl(2)), such as a service with a console.
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+            with suppress(FileExistsError):
+                os.close(os.open(self.where, flags, 0o600))
         except OSError as error:
             raise LedgerUnavailable(f"{self.name}: {error_text(error)}") from error
 
