@@ -98,12 +98,12 @@ def main(arguments: Sequence[str]) -> int:
             options = ["--port", str(launch.port), *subject.load_options(), "--total", str(10**9)]
             options += ["--seconds", str(WARM_SECONDS + SECONDS + OPEN_SECONDS), *each.options]
             with load(load_core, folder, options) as calls:
-                time.sleep(WARM_SECONDS)  # until calls are in all their steps
+                time.sleep(WARM_SECONDS)  # no event marks the steady state
                 page = [sys.executable, "-m", f"bench.servers.{reading}", str(console)]
                 with Program("page", page, core=load_core, folder=folder) as reader:
                     reader.line()
                     before = Used.of(server.pid, core)
-                    time.sleep(SECONDS)  # what is measured
+                    time.sleep(SECONDS)  # a rate needs a fixed interval
                     used = Used.of(server.pid, core) - before
                     noted = reader.finish(10.0)
                 result = calls.finish(60.0)
@@ -189,7 +189,7 @@ def drain(port: int) -> None:
             page.sendall(REQUEST)
             while page.recv(1 << 18):
                 pass
-        time.sleep(0.2)  # as the stream asks for
+        time.sleep(0.2)  # the reconnect delay that the stream sends in `retry:`, as a browser waits
 
 
 def run_folder() -> Path:

@@ -81,7 +81,8 @@ class Connection(asyncio.Protocol):
     async def catch_up(self) -> bool:
         """Let the loop read what the kernel has of the server by now; return whether it is usable.
 
-        On a connection that waited unused that may be its end. It need not be: TLS sends sessions.
+        Data that arrived on an idle connection may be the server's close, or a TLS session ticket,
+        after which the connection is still good.
         """
         while self.usable and self._has_news():  # noqa: ASYNC110 - nothing announces that it was read
             await asyncio.sleep(0)

@@ -89,7 +89,7 @@ def keep_open(page: Page, port: int) -> None:
                             page.take(line.removeprefix(prefix))
             except httpx.HTTPError:
                 pass
-            time.sleep(_RECONNECT_SECONDS)  # as a browser does
+            time.sleep(_RECONNECT_SECONDS)  # the delay of the stream's `retry:`, as a browser waits
 
 
 def main(port: int) -> None:

@@ -351,3 +351,20 @@ def test_a_cause_is_one_line_in_the_databases_or_the_systems_words(
     error: Exception, words: str
 ) -> None:
     assert error_text(error) == words
+
+
+def locks(file: Path) -> int:
+    """How many locks the kernel knows on a file (proc_locks(5))."""
+    inode = f":{file.stat().st_ino} "
+    return sum(inode in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_a_second_use_of_a_file_in_one_process_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """As the console's beside the service: without them the next command removes its log."""
+    file = tmp_path / "consents.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as first:
+        first.execute("PRAGMA journal_mode=WAL")
+        first.execute("CREATE TABLE kept (word TEXT)")
+        before = locks(file)
+        Database(file).prepare()
+        assert locks(file) == before > 0
