@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,10 @@ _POSTGRESQL_OPTIONS: Final = (
 )
 _IDLE: Final = "10s"
 """How PostgreSQL shows the last but one of them, if it got them."""
+_ATTEMPT: Final = re.compile(
+    r"^- host: '?(.*?)'?, port: '?(.*?)'?, hostaddr: .*?: (.*)$", re.MULTILINE
+)
+"""How psycopg lists what became of each of several servers, the last of which it names first."""
 _CODES: Final = {
     "22012": "outdated",  # division by zero: a check of `commit_checks` does not hold any more
     "23505": "outdated",  # unique violation: another bridge has stored the row
@@ -108,7 +113,9 @@ def error_text(error: BaseException) -> str:
     if isinstance(original, OSError):
         return original.strerror or type(original).__name__
     if (diagnostics := getattr(original, "diag", None)) is not None:  # psycopg's
-        return (diagnostics.message_primary or str(original)).partition("\n")[0]
+        text = diagnostics.message_primary or str(original)
+        attempts = [f"{host}:{port}: {reason}" for host, port, reason in _ATTEMPT.findall(text)]
+        return "; ".join(attempts) or text.partition("\n")[0]
     return str(original) if isinstance(original, sqlite3.Error) else type(original).__name__
 
 

@@ -17,6 +17,7 @@ from agi_bridge.consent.ledger import engines, error_text
 from agi_bridge.consent.ledger.database import Database
 from tests.support.error_codes import coded
 from tests.support.external_db import execute
+from tests.support.file_locks import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -345,6 +346,14 @@ def test_a_database_that_is_gone_cannot_be_scrubbed(
         (sqlite3.OperationalError("disk I/O error"), "disk I/O error"),
         (psycopg.OperationalError("connection failed\nhint: look"), "connection failed"),
         (ValueError("+14155550123"), "ValueError"),
+        (
+            psycopg.OperationalError(
+                "session is read-only\nMultiple connection attempts failed. All failures were:\n"
+                "- host: 'db1', port: '5432', hostaddr: None: connection timeout expired\n"
+                "- host: 'db2', port: None, hostaddr: '10.0.0.2': session is read-only"
+            ),
+            "db1:5432: connection timeout expired; db2:None: session is read-only",
+        ),
     ],
 )
 def test_a_cause_is_one_line_in_the_databases_or_the_systems_words(
@@ -353,10 +362,12 @@ def test_a_cause_is_one_line_in_the_databases_or_the_systems_words(
     assert error_text(error) == words
 
 
-def locks(file: Path) -> int:
-    """How many locks the kernel knows on a file (proc_locks(5))."""
-    inode = f":{file.stat().st_ino} "
-    return sum(inode in line for line in Path("/proc/locks").read_text().splitlines())
+def test_of_several_servers_each_is_named_with_its_own_cause() -> None:
+    with pytest.raises(psycopg.OperationalError) as failed:
+        psycopg.connect("host=127.0.0.1,127.0.0.1 port=1,2 connect_timeout=2")
+    first, second = error_text(failed.value).split("; ")
+    assert first.startswith("127.0.0.1:1: ")
+    assert second.startswith("127.0.0.1:2: ")
 
 
 def test_a_second_use_of_a_file_in_one_process_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
