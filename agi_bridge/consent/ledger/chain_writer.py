@@ -344,9 +344,10 @@ class ChainWriter:
     def check_heads(self, transaction: Transaction, chains: Iterable[Chain]) -> None:
         """Check that every chain still has the events that were seen in it.
 
-        Asked for each new connection and each checkpoint: the database that answers now may be a
-        replica that lacks what another bridge stored last, a revocation for example. What a chain
-        lacks because an administrator restored a backup is not lost unseen.
+        Asked for each new connection, each checkpoint and each renewal of the lease: the database
+        that answers now may be a replica that lacks what another bridge stored last, a revocation
+        for example. What a chain lacks because an administrator restored a backup is not lost
+        unseen.
 
         Raises:
             LedgerLost: one has, or ours was ended by a restore. The log has it once.

@@ -27,6 +27,7 @@ from sqlalchemy import delete, insert, select, update
 
 from agi_bridge.consent.encoding import stamp
 from agi_bridge.consent.errors import LedgerLost, LedgerUnavailable
+from agi_bridge.consent.ledger import queries
 from agi_bridge.consent.ledger.schema import CHAIN_LEASE
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ class ChainLease:
         """Renew the lease until cancelled; one that was lost is not taken again.
 
         A database that is away is asked again: if nobody took the lease meanwhile, it is still
-        ours.
+        ours. Each time, the heads of all chains are noted: a replica that takes over must have what
+        a command or another bridge stored, a revocation for example.
         """
         while self._is_used and not self._writer.is_taken:
             await asyncio.sleep(RENEW_SECONDS)
@@ -196,7 +198,10 @@ class ChainLease:
                 structlog.get_logger().error("ledger.chain_taken", host=other.host)
 
     async def release(self) -> None:
-        """Give the lease back, so that a successor does not wait; never raises for the database."""
+        """Give the lease back, so that a successor does not wait; never raises for the database.
+
+        A COMMIT may wait for a synchronous standby that is away, and a stop does not wait for it.
+        """
         if not self._is_used or self._writer.is_taken:
             return
         row = CHAIN_LEASE.c
@@ -204,7 +209,10 @@ class ChainLease:
             row.ledger_id == self._writer.ledger_id, row.holder == self._us.id
         )
         try:
-            await self._worker.run(lambda t: t.core.execute(mine))
+            task = asyncio.create_task(self._worker.run(lambda t: t.core.execute(mine)))
+            if not await self._worker.answered(task):
+                raise self._worker.no_answer()
+            task.result()
         except LedgerUnavailable as error:
             structlog.get_logger().warning("ledger.lease_not_released", reason=str(error))
 
@@ -246,6 +254,7 @@ def _take(transaction: Transaction, *, writer: Writer, us: Holder, patient: bool
         transaction.core.execute(
             update(CHAIN_LEASE).where(row.ledger_id == writer.ledger_id).values(**values)
         )
+    writer.check_heads(transaction, queries.chains(transaction))
     return None
 
 

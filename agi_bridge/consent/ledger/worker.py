@@ -26,6 +26,8 @@ MAX_TRIES: Final = 3
 """How often work is tried that other bridges keep getting in the way of."""
 WAIT_SECONDS: Final = 5.0
 """Longest that a caller waits: a database that does not answer must not hold a call."""
+SILENT_SECONDS: Final = 10.0
+"""How long what nobody on the telephone waits for goes without a word."""
 
 
 class Worker:
@@ -48,8 +50,16 @@ class Worker:
         self._moment: Transaction | None = None
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Run work that may write."""
-        return await self.on_thread(partial(self._patiently, work, reads=False, checked=True))
+        """Run work that may write.
+
+        It waits as long as the database does: for a synchronous standby that is away, a COMMIT has
+        no limit (SyncRepWaitForLSN in PostgreSQL's syncrep.c). The log says so once.
+        """
+        waiting = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._say_it_waits)
+        try:
+            return await self.on_thread(partial(self._patiently, work, reads=False, checked=True))
+        finally:
+            waiting.cancel()
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run work that only reads, and does not block writers."""
@@ -127,6 +137,13 @@ class Worker:
         """Do what is handed over, one after another, to the end. On the database's thread."""
         while (work := self._works.get()) is not None:
             work()
+
+    def _say_it_waits(self) -> None:
+        structlog.get_logger().warning(
+            "ledger.waiting",
+            reason=f"{self._database.name}: no answer for {SILENT_SECONDS:.0f} s: a lock is held, "
+            "or a synchronous standby is away; whether it is stored is not known until it answers",
+        )
 
     @staticmethod
     async def answered(done: asyncio.Future[T]) -> bool:

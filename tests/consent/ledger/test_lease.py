@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,9 +15,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from agi_bridge.consent import LedgerLost, LedgerUnavailable, State
-from agi_bridge.consent.ledger import Ledger, lease
+from agi_bridge.consent.ledger import Ledger, lease, worker
 from agi_bridge.consent.ledger.lease import Process
-from tests.support.consent_builders import settle, submitting
+from tests.support.consent_builders import revocation, settle, submitting
 from tests.support.error_codes import coded
 from tests.support.external_db import execute
 
@@ -144,6 +145,40 @@ async def test_a_lease_that_nobody_took_is_renewed_however_late(
     execute(emptied_url, "delete from chain_lease")
     await shared.lease.take()
     assert execute(emptied_url, "select count(*) from chain_lease") == [(1,)]
+
+
+async def test_what_another_bridge_stored_is_missed_after_the_next_renewal(
+    shared: Ledger, emptied_url: str, other_keys: Keys
+) -> None:
+    """A replica that took over may lack a revocation that no checkpoint of ours names."""
+    await shared.lease.take()
+    async with await Ledger.open(emptied_url, other_keys) as command:
+        await command.revoke(revocation())
+        await shared.lease.take()
+    execute(emptied_url, "alter table event disable trigger all")
+    chain = f"ledger_id = '{other_keys.ledger_id}'"
+    execute(
+        emptied_url,
+        f"delete from event where {chain} and seq = (select max(seq) from event where {chain})",  # noqa: S608 - our own words
+    )
+    with pytest.raises(LedgerLost):
+        await shared.lease.take()
+    with pytest.raises(LedgerLost):
+        await shared.append(submitting().take())
+
+
+async def test_a_stop_does_not_wait_for_a_database_that_does_not_answer(
+    shared: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A COMMIT waits for a synchronous standby without any limit."""
+    await shared.lease.take()
+    monkeypatch.setattr(worker, "WAIT_SECONDS", 0.01)
+    answers = threading.Event()
+    shared._worker.submit(answers.wait)
+    with capture_logs() as logs:
+        await shared.lease.release()
+    assert [line["event"] for line in logs] == ["ledger.lease_not_released"]
+    answers.set()
 
 
 async def test_sqlite_has_the_lock_of_the_state_directory_instead(file: Path, keys: Keys) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -223,3 +224,16 @@ async def waited_for(transaction: Transaction, start: asyncio.Task[None]) -> Non
 
 
 WAITERS = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
+async def test_what_waits_without_a_limit_says_so(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a command does whose COMMIT waits for a synchronous standby."""
+    monkeypatch.setattr(worker, "SILENT_SECONDS", 0.01)
+    answers = threading.Event()
+    ledger._worker.submit(answers.wait)
+    with capture_logs() as logs:
+        asyncio.get_running_loop().call_later(0.5, answers.set)
+        await ledger._worker.run(lambda _: None)
+    assert [line["event"] for line in logs] == ["ledger.waiting"]
