@@ -49,12 +49,13 @@ def readiness(snapshot: Snapshot) -> Readiness:
     checks = {
         "calls": _calls(snapshot),
         "prompts": "missing" if no_prompts else "incomplete" if snapshot.lost_prompts else OK,
-        "ledger": "down" if ledger_down else OK,
+        "ledger": "chain_taken" if snapshot.chain_taken else "down" if ledger_down else OK,
         "hook": "circuit_open" if snapshot.hook_open else OK,
         "config": OK if snapshot.stale is None else "stale",
         "console": OK if snapshot.console_problem is None else "down",
     }
-    if checks["calls"] != OK or no_prompts or (ledger_down and not snapshot.shared_ledger):
+    ours_down = snapshot.chain_taken or (ledger_down and not snapshot.shared_ledger)
+    if checks["calls"] != OK or no_prompts or ours_down:
         return Readiness(Level.NOT_READY, checks)
     well = all(word == OK for word in checks.values())
     return Readiness(Level.READY if well else Level.DEGRADED, checks)

@@ -64,6 +64,7 @@ class Snapshot:
     calls: int
     hook_open: bool
     ledger_error: str | None
+    chain_taken: bool
     shared_ledger: bool
     lines: tuple[str, ...]
     lost_prompts: tuple[str, ...]
@@ -107,6 +108,7 @@ class Snapshot:
             calls=probes.calls(),
             hook_open=probes.hook_open(),
             ledger_error=error,
+            chain_taken=state.chain_taken,
             shared_ledger=facts.shared_ledger,
             lines=facts.lines,
             lost_prompts=state.lost_prompts,

@@ -24,6 +24,7 @@ class ServiceState:
         started_at: when the service began to take calls, in seconds since the epoch.
         loaded_at: when the configuration in force was read.
         ledger_error: why the ledger cannot be used, in one line; None: it can.
+        chain_taken: whether another bridge runs with our signing key, and has taken our chain.
         lost_prompts: lines whose disclosure cannot be played as it was recorded at the start.
         unsent: consents that wait to be sent again; None: not known yet.
         waiting: what waits for a person, by kind; None: not known yet.
@@ -40,6 +41,7 @@ class ServiceState:
     started_at: float = field(default_factory=time.time)
     loaded_at: float = field(default_factory=time.time)
     ledger_error: str | None = None
+    chain_taken: bool = False
     lost_prompts: tuple[str, ...] = ()
     unsent: int | None = None
     waiting: Mapping[str, int] | None = None

@@ -66,9 +66,10 @@ class Watch:
             backlog = await self._ledger.backlog()
         except ConsentError as error:
             state.ledger_error = str(error)
+            state.chain_taken = error.code == "chain_taken"
             state.unsent = state.waiting = state.push = None
         else:
-            state.ledger_error = None
+            state.ledger_error, state.chain_taken = None, False
             state.unsent, state.waiting = backlog.unsent, backlog.waiting
             state.push = backlog.push
         try:

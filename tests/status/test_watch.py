@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from agi_bridge.consent import Backlog, LedgerUnavailable
+from agi_bridge.consent import Backlog, LedgerLost, LedgerUnavailable
 from agi_bridge.status import Watch, watch
 from tests.support.statuses import Pretended
 
@@ -53,6 +53,21 @@ async def test_a_ledger_that_does_not_answer_is_seen_and_so_is_its_return(tmp_pa
     ledger.error = None
     await looker.look()
     assert service.state.ledger_error is None
+    assert service.status.readiness().is_ready
+
+
+async def test_a_bridge_whose_chain_was_taken_is_not_ready_although_the_database_is_shared(
+    tmp_path: Path,
+) -> None:
+    """The other bridge with this key stores: callers are better off there."""
+    service, ledger = Pretended(shared=True), Ledger()
+    ledger.error = LedgerLost("chain 0123abcd is written by another bridge", code="chain_taken")
+    looker = Watch(service.status, ledger, tmp_path, nothing_lost)
+    await looker.look()
+    judged = service.status.readiness()
+    assert (judged.is_ready, judged.checks["ledger"]) == (False, "chain_taken")
+    ledger.error = None
+    await looker.look()
     assert service.status.readiness().is_ready
 
 
