@@ -81,6 +81,7 @@ class Proof:
         report: the four verdicts on the copy.
         later: what is known to have come after it.
         contradicts: chains that the ledger in service has with another event in the same place.
+        not_compared: why the ledger in service could not be read; None: it was, or there is none.
     """
 
     backup: BackupFile
@@ -89,6 +90,7 @@ class Proof:
     report: Report
     later: tuple[Later, ...]
     contradicts: tuple[str, ...] = ()
+    not_compared: str | None = None
 
     @property
     def value(self) -> Value:
@@ -222,26 +224,34 @@ def _with_unsigned_chains(report: Report, manifest: Manifest) -> Report:
 async def _compare(settings: Settings, proof: Proof, keys: Keys) -> Proof:
     """Compare a backup with the ledger in service, if there is one that these keys open."""
     where = settings.ledger_place
-    manifest = proof.backup.manifest
     try:
         if await asyncio.to_thread(is_empty, where):
             return proof
         ledger = await Ledger.open(where, keys, read_only=True)
-    except ConsentError:
-        return proof
+    except ConsentError as error:
+        return replace(proof, not_compared=str(error))
+    try:
+        return await _compared(ledger, proof)
+    except ConsentError as error:
+        return replace(proof, not_compared=str(error))
+    finally:
+        await ledger.close()
+
+
+async def _compared(ledger: Ledger, proof: Proof) -> Proof:
+    manifest = proof.backup.manifest
     later = {each.ledger_id: each for each in proof.later}
     contradicts = []
-    async with ledger:
-        chains = {each.ledger_id: each for each in await ledger.chains()}
-        for head in manifest.chains:
-            there = await ledger.rows(head.ledger_id, first=head.seq, last=head.seq)
-            if there and there[0].hash != head.hash:
-                contradicts.append(head.ledger_id)
-        for ledger_id, chain in chains.items():
-            seq = manifest.head(ledger_id)
-            if chain.seq > seq:
-                types, at = await _types(ledger, ledger_id, seq + 1, chain.seq)
-                later[ledger_id] = Later(ledger_id, seq, chain.seq, "ledger", at, types)
+    chains = {each.ledger_id: each for each in await ledger.chains()}
+    for head in manifest.chains:
+        there = await ledger.rows(head.ledger_id, first=head.seq, last=head.seq)
+        if there and there[0].hash != head.hash:
+            contradicts.append(head.ledger_id)
+    for ledger_id, chain in chains.items():
+        seq = manifest.head(ledger_id)
+        if chain.seq > seq:
+            types, at = await _types(ledger, ledger_id, seq + 1, chain.seq)
+            later[ledger_id] = Later(ledger_id, seq, chain.seq, "ledger", at, types)
     return replace(proof, later=tuple(later.values()), contradicts=tuple(contradicts))
 
 

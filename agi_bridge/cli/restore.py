@@ -75,6 +75,7 @@ class BackupProved:
                 for each in proof.later
             ],
             "contradicts": list(proof.contradicts),
+            "not_compared": proof.not_compared,
             **proof.report.json(),
             "value": proof.value.value,
         }
@@ -256,7 +257,14 @@ def restore(
 
 def print_later(console: Console, proof: Proof) -> None:
     """Print what came after a backup, chain by chain."""
-    if not proof.later:
+    if proof.not_compared is not None:
+        why = printable(proof.not_compared)
+        console.print(
+            f"later        the ledger in service was not compared: {why}; what came after this "
+            "backup is not known",
+            soft_wrap=True,
+        )
+    elif not proof.later:
         console.print("later        nothing later than this backup is known")
     for each in proof.later:
         source = (

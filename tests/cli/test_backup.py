@@ -277,6 +277,17 @@ def test_keys_are_never_put_into_a_backup_but_sealed(
     assert not path.exists()
 
 
+def test_a_ledger_in_service_that_cannot_be_read_is_not_taken_for_one_without_news(
+    sample: SampleLedger, backup: Path
+) -> None:
+    (sample.folder / "state" / "consents.db").write_bytes(b"not a database" * 1000)
+    proved = run(sample.folder, "restore", backup, "--prove", "--json")
+    assert proved.status == UNWITNESSED
+    assert "not a database" in proved.json["not_compared"]
+    shown = run(sample.folder, "restore", backup, "--prove")
+    assert "what came after this backup is not known" in shown.out
+
+
 def test_a_backup_without_keys_is_proved_with_those_of_the_configuration_or_not_at_all(
     sample: SampleLedger, tmp_path: Path
 ) -> None:
