@@ -22,6 +22,7 @@ from agi_bridge.consent.signing import (
     Keys,
     SyslogSink,
     backup_advice,
+    make_signing_key,
     read_checkpoints,
     world_accessible_key_files,
 )
@@ -47,6 +48,16 @@ def load_keys(settings: Settings, *, create: bool = False) -> tuple[Keys, tuple[
     return Keys.load(settings.keys_dir, **settings.ledger.key_texts(), create=create)
 
 
+def _service_keys(settings: Settings, there: bool) -> tuple[Keys, tuple[Path, ...]]:  # noqa: FBT001 - private
+    """Return the keys, made where a start may make them; `there` if a ledger exists. Blocks."""
+    if there and start_checks.signing_key_is_replaced(settings):
+        made = make_signing_key(settings.keys_dir)
+        keys, _ = load_keys(settings)
+        return keys, (made,)
+    may_create = not there or start_checks.shared_keys_are_set(settings)
+    return load_keys(settings, create=may_create)
+
+
 async def open_ledger(
     settings: Settings, *, create: bool = False, owner: str | None = None
 ) -> Ledger:
@@ -70,11 +81,10 @@ async def open_ledger(
             f"{place}: no ledger is there; `agi-bridge serve` creates one at its first start",
             code="no_ledger",
         )
-    keys, made = await asyncio.to_thread(
-        load_keys,
-        settings,
-        create=create and (not there or start_checks.shared_keys_are_set(settings)),
-    )
+    if create:
+        keys, made = await asyncio.to_thread(_service_keys, settings, there)
+    else:
+        keys, made = await asyncio.to_thread(load_keys, settings)
     log = structlog.get_logger()
     if made:
         log.warning("keys.created", advice=backup_advice(made))

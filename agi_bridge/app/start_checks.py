@@ -20,6 +20,7 @@ from agi_bridge.app.database_checks import KEY, DatabasePlace, check_database, p
 from agi_bridge.app.findings import Finding, Level, folder, secret, unseen
 from agi_bridge.consent import KeyFault, LedgerUnavailable
 from agi_bridge.consent.ledger import (
+    CHAIN_FILE,
     check_chain_goes_on,
     check_keys,
     holder,
@@ -32,6 +33,7 @@ from agi_bridge.consent.signing import (
     VAULT_KEY_FILE,
     Keys,
     Vault,
+    replaced_signing_key,
 )
 
 if TYPE_CHECKING:
@@ -124,7 +126,8 @@ def _keys(settings: Settings, *, begun: bool | None) -> Iterator[Finding]:
         if place is not None:
             found += secret(key, place)
         elif path in missing:
-            found += _no_key_file(key, path, made=bool(made), begun=begun)
+            replaced = name == SIGNING_KEY_FILE and signing_key_is_replaced(settings)
+            found += _no_key_file(key, path, made=bool(made or replaced), begun=begun)
         else:
             found.append(_key_file(key, path))
     yield from found
@@ -152,6 +155,21 @@ def shared_keys_are_set(settings: Settings) -> bool:
     """
     texts = settings.ledger.key_texts()
     return texts["vault"] is not None and texts["lookup"] is not None
+
+
+def signing_key_is_replaced(settings: Settings) -> bool:
+    """Return whether a person has renamed the signing key so that a start makes a new one.
+
+    The old key is still beside it, and it is that of the chain which this bridge wrote last: a key
+    that was lost is not taken for one that was renamed.
+    """
+    if settings.ledger.signing_key is not None or _is_there(settings.keys_dir / SIGNING_KEY_FILE):
+        return False
+    try:
+        last = (settings.state_dir / CHAIN_FILE).read_text("ascii", "replace").strip()
+    except OSError:
+        return False
+    return replaced_signing_key(settings.keys_dir, last) is not None
 
 
 def _is_there(path: Path) -> bool:

@@ -300,6 +300,38 @@ def test_a_second_bridge_may_create_its_own_signing_key(begun: Machine) -> None:
     assert begun.refusal() == ""
 
 
+@pytest.mark.parametrize("name", ["signing.key.old", "signing.key.0123abcd"])
+def test_a_signing_key_that_was_renamed_is_replaced(begun: Machine, name: str) -> None:
+    """As `chain_ended` says to do after a restore, also where no key is named in a file."""
+    before = Keys.load(begun.keys, create=False)[0].ledger_id
+    (begun.keys / "signing.key").rename(begun.keys / name)
+    assert begun.faults() == []
+    assert begun.refusal() == ""
+    assert Keys.load(begun.keys, create=False)[0].ledger_id != before
+
+
+@pytest.mark.parametrize("also", ["vault.key", "lookup.key"])
+def test_no_other_key_is_made_beside_a_signing_key_that_was_renamed(
+    begun: Machine, also: str
+) -> None:
+    (begun.keys / "signing.key").rename(begun.keys / "signing.key.old")
+    (begun.keys / also).unlink()
+    assert begun.faults()
+    assert begun.refusal()
+    assert not (begun.keys / also).exists()
+    assert not (begun.keys / "signing.key").exists()
+
+
+def test_a_signing_key_that_was_lost_is_not_replaced_because_an_older_one_is_there(
+    begun: Machine,
+) -> None:
+    Keys.load(begun.folder / "other", create=True)
+    shutil.copy(begun.folder / "other" / "signing.key", begun.keys / "signing.key.old")
+    (begun.keys / "signing.key").unlink()
+    assert begun.faults()
+    assert begun.refusal()
+
+
 def test_a_new_signing_key_is_noted_because_it_starts_a_chain(begun: Machine) -> None:
     Keys.load(begun.folder / "other", create=True)
     shutil.copy(begun.folder / "other" / "signing.key", begun.keys)

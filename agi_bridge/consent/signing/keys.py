@@ -172,6 +172,21 @@ def has_signing_key(folder: Path, ledger_id: str, *, signing: str | None = None)
     return replaced_signing_key(folder, ledger_id) is not None
 
 
+def make_signing_key(folder: Path) -> Path:
+    """Make a new signing key in a folder that has none; returns its file. Blocks.
+
+    Raises:
+        KeyUnreadable: it cannot be made.
+    """
+    path = folder / SIGNING_KEY_FILE
+    try:
+        create_key_file(path, generate_keys().texts()[SIGNING_KEY_FILE])
+        sync_folder(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return path
+
+
 def place_restored_keys(
     folder: Path, keys: Keys, *, without: Collection[str] = ()
 ) -> tuple[Path, ...]:
