@@ -199,9 +199,12 @@ def _read_resume(path: Path) -> list[Resume]:
     from agi_bridge.evidence.verify import Resume
 
     try:
-        return [Resume(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):
+        noted = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return []
+    parsed = [Resume.parse(each) for each in noted] if isinstance(noted, list) else []
+    found = [each for each in parsed if each is not None]
+    return found if len(found) == len(parsed) else []
 
 
 def _write_resume(path: Path, resume: Sequence[Resume]) -> None:

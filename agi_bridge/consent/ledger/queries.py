@@ -132,6 +132,14 @@ def _sealed() -> Select[Any]:
     )
 
 
+def is_text(value: object) -> bool:
+    """Whether a value is a text. SQLite takes any type in any column, and any bytes for a text."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
 def disclosure(transaction: Transaction, sha256: str) -> Disclosure | None:
     """A disclosure by its hash."""
     table = DISCLOSURE.c
@@ -147,12 +155,16 @@ def audio(transaction: Transaction, sha256: str) -> bytes | None:
 
 
 def text(transaction: Transaction, sha256: str) -> str | None:
-    """A text that events name by its hash: a disclosure, a prompt, a configuration, a sample."""
+    """A text that events name by its hash: a disclosure, a prompt, a configuration, a sample.
+
+    None if it is not there, or is no text.
+    """
     kept = disclosure(transaction, sha256)
     if kept is not None:
-        return kept.text
+        return kept.text if is_text(kept.text) else None
     table = CONTENT.c
-    return transaction.core.execute(select(table.text).where(table.sha256 == sha256)).scalar()
+    found = transaction.core.execute(select(table.text).where(table.sha256 == sha256)).scalar()
+    return found if is_text(found) else None
 
 
 def last_lookup(rows_: Sequence[Row]) -> str | None:
@@ -298,14 +310,19 @@ def _summary(transaction: Transaction, vault: Vault, root: Row, now: str) -> Sum
         brand=facts.get("brand") or facts.get("seller"),
         state=_state(transaction, vault, events_, known.get("number")),
         unfinished=is_unfinished((row.type, row.fields) for row in events_),
-        overdue=deadline is not None and deadline < now,
+        overdue=isinstance(deadline, str) and deadline < now,
         at=root.at,
         last_at=events_[-1].at,
         erased=erased,
-        restricted_until=None if row is None else row.restricted_until,
+        restricted_until=None if row is None else _text_or_unknown(row.restricted_until),
         masked_number=phone.mask(known["number"]) if "number" in known else None,
         lookup=last_lookup(events_),
     )
+
+
+def _text_or_unknown(value: object) -> str | None:
+    """A text, or `?` for what is none: what is restricted stays so."""
+    return None if value is None else str(value) if is_text(value) else "?"
 
 
 def _state(

@@ -225,7 +225,8 @@ class Records:
 
     async def disclosure(self, sha256: str) -> Disclosure | None:
         """A disclosure's exact text."""
-        return await self._worker.read(lambda t: queries.disclosure(t, sha256))
+        found = await self._worker.read(lambda t: queries.disclosure(t, sha256))
+        return None if found is None or not queries.is_text(found.text) else found
 
     async def audio(self, sha256: str) -> bytes | None:
         """The recording of a disclosure, as a WAV file."""

@@ -33,13 +33,10 @@ def settle_open(transaction: Transaction, writer: Writer, *, own: bool) -> int:
     row, now = SUBMISSION.c, stamp(writer.database_now(transaction))
     overdue = row.deadline < now
     mine = and_(row.ledger_id == writer.ledger_id, row.owner == writer.owner)
-    left = (
-        transaction.core.execute(
-            select(row.consent_id).where(or_(overdue, mine) if own else overdue)
-        )
-        .scalars()
-        .all()
+    found = transaction.core.execute(
+        select(row.consent_id).where(or_(overdue, mine) if own else overdue)
     )
+    left = [id_ for id_ in found.scalars() if queries.is_text(id_)]
     if not left:
         return 0
     writer.lock(transaction, map("consent:{}".format, left))

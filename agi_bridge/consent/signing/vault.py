@@ -84,6 +84,8 @@ class Vault:
         """
         if sealed is None:
             raise VaultDamaged("the key of a person's data is missing")
+        if type(sealed) is not bytes:  # SQLite takes any type in any column
+            raise VaultDamaged("the key of a person's data is cut or overwritten")
         header, rest = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
         if not header.startswith(_PERSON_FORMAT) or len(rest) < _NONCE_BYTES + _TAG_BYTES:
             raise VaultDamaged("the key of a person's data is cut or overwritten")
@@ -119,7 +121,9 @@ class Vault:
             VaultDamaged: it was changed, cut, or sealed for another record or person.
         """
         start = len(_DATA_FORMAT)
-        if not sealed.startswith(_DATA_FORMAT) or len(sealed) < start + _NONCE_BYTES + _TAG_BYTES:
+        enough = start + _NONCE_BYTES + _TAG_BYTES
+        # SQLite takes any type in any column.
+        if type(sealed) is not bytes or sealed[:start] != _DATA_FORMAT or len(sealed) < enough:
             raise VaultDamaged(f"consent {consent_id}: its personal data is cut or overwritten")
         nonce, rest = sealed[start : start + _NONCE_BYTES], sealed[start + _NONCE_BYTES :]
         try:

@@ -12,6 +12,7 @@ again, the times of the events after it are not relied on.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,7 @@ LONGEST_CALL_MS: Final = 4 * 3_600_000
 WITNESS_SKEW_MS: Final = 60_000
 """How far the clock may differ from an authority's. A clock without NTP drifts by seconds a day."""
 
+_HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LATEST: Final = 1 << 63
 """A time that is after every other."""
 _MAX_WINDOWS: Final = 100_000
@@ -71,6 +73,24 @@ class Resume:
     latest: int
     after: int | None
     explained: bool
+
+    @classmethod
+    def parse(cls, value: object) -> Resume | None:
+        """One as `asdict` gave it; None if it is not one."""
+        if not isinstance(value, dict):
+            return None
+        types = {
+            "ledger_id": (str,),
+            "seq": (int,),
+            "hash": (str,),
+            "latest": (int,),
+            "after": (int, type(None)),
+            "explained": (bool,),
+        }
+        fits = value.keys() == types.keys() and all(type(value[k]) in types[k] for k in types)
+        if not fits or value["seq"] < 1 or not _HASH.fullmatch(value["hash"]):
+            return None
+        return cls(**value)
 
 
 @dataclass(slots=True)

@@ -140,7 +140,12 @@ class Verifier:
     def go_on(self, since: Resume) -> None:
         """Start a chain where an earlier verification ended."""
         self._goes_on = True
-        self._begin(Start(since.ledger_id, since.seq, since.hash))
+        position = self._begin(Start(since.ledger_id, since.seq, since.hash))
+        position.resume = since  # if there is nothing new
+        self.findings.note(
+            f"chain {since.ledger_id[:8]}: events 1 to {since.seq:,} were read by an earlier "
+            "verification, and not again"
+        )
         self._events.go_on(since.ledger_id, since.seq)
         self.time.go_on(since)
 
@@ -232,6 +237,8 @@ class Verifier:
             ),
             "completeness": "; ".join(
                 f"chain {p.ledger_id[:8]}: events {p.first:,} to {p.seq:,}, {missing}"
+                if p.first
+                else f"chain {p.ledger_id[:8]}: no event after {p.seq:,}"
                 for p in positions
             )
             + as_of,

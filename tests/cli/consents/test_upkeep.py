@@ -133,11 +133,38 @@ def test_a_verification_goes_on_where_the_last_one_got_to(sample: SampleLedger) 
     assert "integrity" in failing(sample, "--since-last")
 
 
-def test_a_note_of_the_last_verification_that_is_damaged_is_passed_over(
+def test_a_verification_that_finds_nothing_new_says_so_and_is_gone_on_from(
     sample: SampleLedger,
 ) -> None:
-    (sample.folder / "state" / "verified.json").write_text("{}")
-    assert sample.shell("verify", "--since-last").status == UNWITNESSED
+    sample.shell("verify")
+    note = sample.folder / "state" / "verified.json"
+    noted = note.read_text()
+    again = sample.shell("verify", "--since-last", "--json")
+    assert "no event after 20" in again.json["completeness"]["text"]
+    assert "1 to 20" in again.json["notes"][0]
+    assert note.read_text() == noted
+
+
+@pytest.mark.parametrize("hash_", ["0" * 64, "c0ffee" + "0" * 58])
+def test_who_changes_the_ledger_cannot_hide_it_in_the_note_of_the_last_verification(
+    sample: SampleLedger, hash_: str
+) -> None:
+    """The place that is gone on from has to be one that the bridge signed."""
+    sample.shell("verify")
+    note = sample.folder / "state" / "verified.json"
+    [noted] = json.loads(note.read_text())
+    note.write_text(json.dumps([{**noted, "hash": hash_}]))
+    assert failing(sample, "--since-last")
+
+
+@pytest.mark.parametrize("text", ["{}", "null", "[1]", '[{"seq": 1}]', "[" * 100_000, "no JSON"])
+def test_a_note_of_the_last_verification_that_is_damaged_is_passed_over(
+    sample: SampleLedger, text: str
+) -> None:
+    (sample.folder / "state" / "verified.json").write_text(text)
+    read = sample.shell("verify", "--since-last", "--json")
+    assert read.status == UNWITNESSED
+    assert read.json["integrity"]["text"].startswith("20 events as written")
 
 
 def test_a_changed_text_or_recording_breaks_integrity(sample: SampleLedger) -> None:
