@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import compress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from sqlalchemy import func, select
@@ -30,8 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agi_bridge.consent.ledger.staged import Outcome
+    from agi_bridge.consent.ledger.statement import Row, Statement
     from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.models import Batch, DisclosureHeard, PersonalData
+
+
+T = TypeVar("T")
+
+SEALED_AT_ONCE: Final = 32
+"""Most rows of personal data in one statement."""
 
 
 class Writer(ChainWriter):
@@ -280,27 +287,33 @@ class Writer(ChainWriter):
     # The group
 
     def _insert(self, transaction: Transaction, group: Group) -> None:
-        self.append(transaction, group.events, persons=group.whose, leases=group.leases)
-        sql, now = self._sql, stamp(self.clock())
-        rows = [
-            self._row(
-                batch.consent_id, subject, person, now,
-                None if batch.disclosure is None else batch.disclosure.sha256,
-            )
-            for batch, subject, person in group.subjects
-        ]  # fmt: skip
-        learned = sorted(group.learned, key=lambda each: each[0].consent_id)
-        transaction.write(
-            (
-                (sql.insert_person, [self._person_row(each) for each in group.new_persons]),
-                (sql.insert_pii, rows),
-                (sql.reseal, [self._resealed(*each) for each in learned]),
-            )
+        self.append(
+            transaction,
+            group.events,
+            persons=group.whose,
+            leases=group.leases,
+            then=self._personal(group),
         )
         for revocation_id, brand in group.lifted:
             transaction.core.execute(
                 LIFTING.insert().values(revocation_id=revocation_id, brand=brand)
             )
+
+    def _personal(self, group: Group) -> Iterator[tuple[Statement, Sequence[Row]]]:
+        """What stores the personal data of a group, sealed as it is written."""
+        sql, now = self._sql, stamp(self.clock())
+        yield sql.insert_person, [self._person_row(each) for each in group.new_persons]
+        for some in _portions(group.subjects):
+            rows = [
+                self._row(
+                    batch.consent_id, subject, person, now,
+                    None if batch.disclosure is None else batch.disclosure.sha256,
+                )
+                for batch, subject, person in some
+            ]  # fmt: skip
+            yield sql.insert_pii, rows
+        for learned in _portions(sorted(group.learned, key=lambda each: each[0].consent_id)):
+            yield sql.reseal, [self._resealed(*each) for each in learned]
 
     def _person_row(self, person: Person) -> tuple[Any, ...]:
         sealed = self.vault.seal_person(person.person_id, person.key)
@@ -343,6 +356,11 @@ def _names(batches: Sequence[Batch], subjects: Sequence[Subject | None]) -> Iter
         yield f"consent:{batch.consent_id}"
         if subject is not None and subject.person.relies_on is not None:
             yield f"consent:{subject.person.relies_on}"
+
+
+def _portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Rows in their order, as many at a time as PostgreSQL stores while the next are sealed."""
+    return (rows[first : first + SEALED_AT_ONCE] for first in range(0, len(rows), SEALED_AT_ONCE))
 
 
 _FIRST: Final = frozenset({State.DISCLOSED, State.RETURNED})

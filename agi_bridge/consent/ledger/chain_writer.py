@@ -8,21 +8,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import structlog
 from sqlalchemy import select
 
-from agi_bridge.consent.chain import START, Tagger, hidden_leaf, link, named_records, tags_text
-from agi_bridge.consent.encoding import Identifiers, canonical_bytes, stamp
+from agi_bridge.consent.chain import START
+from agi_bridge.consent.encoding import Identifiers, stamp
 from agi_bridge.consent.errors import KeyFault, LedgerLost, VaultDamaged
-from agi_bridge.consent.event_schema import LATE_TYPES, LONGEST_CALL_SECONDS, SKEW_SECONDS
+from agi_bridge.consent.event_schema import SKEW_SECONDS
 from agi_bridge.consent.ledger import queries
+from agi_bridge.consent.ledger.links import Links, Tags
 from agi_bridge.consent.ledger.schema import EVENT
 from agi_bridge.consent.ledger.transaction import IDLE_MS
-from agi_bridge.consent.models import SCHEMA, StoredEvent
-from agi_bridge.consent.states import OUTCOMES, Act, State
+from agi_bridge.consent.models import StoredEvent
+from agi_bridge.consent.states import Act, State
 from agi_bridge.observe import ask_kernel, wall_clock
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from agi_bridge.consent.chain import Chain
     from agi_bridge.consent.encoding import Body
+    from agi_bridge.consent.ledger.statement import Row, Statement
     from agi_bridge.consent.ledger.statements import Statements
     from agi_bridge.consent.ledger.transaction import Transaction
     from agi_bridge.consent.push import PushRoutes
@@ -37,64 +39,6 @@ if TYPE_CHECKING:
 
 Clocks: TypeAlias = Callable[[], tuple[float, float]]
 """Reads the machine's time of day and its running time, both in seconds."""
-
-_ENDS: Final = frozenset({*OUTCOMES, State.REVOKED})
-"""The states after which a submission is no longer under way."""
-_NOBODYS: Final = frozenset({Act.OPENED, Act.CLOCK, Act.WITNESSED, Act.RESEALED})
-"""The types of events that belong to no record."""
-
-
-class _Tags:
-    """The tags of a transaction's events: the person's, and those of the records they name.
-
-    Args:
-        writer: knows the chain, and who a stored record is of.
-        persons: whose records are, as far as that is known already; None is nobody's.
-    """
-
-    __slots__ = ("_own", "_persons", "_taggers", "_transaction", "_writer")
-
-    def __init__(
-        self,
-        writer: ChainWriter,
-        transaction: Transaction,
-        persons: Mapping[str, PersonKey | None],
-    ) -> None:
-        self._writer = writer
-        self._transaction = transaction
-        self._persons = dict(persons)
-        self._taggers: dict[bytes, Tagger] = {}
-        self._own: dict[str, list[Tagger]] = {}
-
-    def of(self, event: StoredEvent, seq: int) -> list[str]:
-        """The tags of an event at its place in the chain."""
-        id_ = event.consent_id
-        own = self._own.get(id_)
-        if own is None:
-            own = self._own[id_] = self._of_record(event)
-        others = named_records(id_, event.body)
-        if len(others) == 1:
-            return [tagger.tag(seq) for tagger in own]
-        named = [self._tagger(other.encode()) for other in others if other != id_]
-        return [tagger.tag(seq) for tagger in (*own, *named)]
-
-    def _of_record(self, event: StoredEvent) -> list[Tagger]:
-        """What tags all events of a record: its id, and its person if it has one."""
-        id_ = event.consent_id
-        taggers = [self._tagger(id_.encode())]
-        if event.type not in _NOBODYS:
-            if id_ not in self._persons:
-                self._persons[id_] = self._writer.person(self._transaction, id_)
-            person = self._persons[id_]
-            if person is not None:
-                taggers.append(self._tagger(person.salt))
-        return taggers
-
-    def _tagger(self, key: bytes) -> Tagger:
-        found = self._taggers.get(key)
-        if found is None:
-            found = self._taggers[key] = Tagger(key, self._writer.ledger_id)
-        return found
 
 
 def read_clocks() -> tuple[float, float]:
@@ -170,8 +114,11 @@ class ChainWriter:
         persons: Mapping[str, PersonKey | None] | None = None,
         leases: Mapping[str, float] | None = None,
         quiet: bool = False,
+        then: Iterable[tuple[Statement, Sequence[Row]]] = (),
     ) -> None:
         """Append events to the chain; the caller updates their consents' states.
+
+        PostgreSQL stores the first of many while the next are tagged and chained.
 
         Args:
             transaction: holds the chain's lock.
@@ -179,6 +126,7 @@ class ChainWriter:
             persons: whose the records are, as far as that is known already; None is nobody's.
             leases: how many seconds the submissions that begin may take, by consent.
             quiet: no other system is told.
+            then: what is written after the events, if there are any; made as it is sent.
         """
         sql = self._sql
         routes: PushRoutes = {} if quiet else self.push_routes
@@ -189,79 +137,21 @@ class ChainWriter:
         self._check_head(transaction, seq, head)
         read = self._clocks()
         step = self._clock_event(read, None if last is None else last[2])
-        tagged = _Tags(self, transaction, persons or {})
-        late_before = stamp(read[0] - LONGEST_CALL_SECONDS)
-        same = {"schema": SCHEMA, "ledger_id": self.ledger_id, "written": stamp(read[0])}
-        rows = []
-        begun, ended = [], []
-        pushed: list[tuple[Any, ...]] = []
-        now: float | None = None  # by the database's clock
-        for seq_, event in enumerate([*step, *events], seq + 1):
-            type_ = event.type._value_  # `value` is a descriptor of Python's, four times as slow
-            facts: dict[str, Any] = {
-                **event.body,
-                **same,
-                "seq": seq_,
-                "event_id": event.event_id,
-                "consent_id": event.consent_id,
-                "type": type_,
-                "at": event.at,
-            }
-            if event.at < late_before and event.type in LATE_TYPES:
-                facts["late"] = True
-            if event.type is State.SUBMITTING:
-                if now is None:
-                    now = self.database_now(transaction)
-                facts["owner"] = self.owner
-                facts["deadline"] = stamp(now + (leases or {}).get(event.consent_id, 0.0))
-                begun.append(
-                    sql.insert_submission.arguments(
-                        consent_id=event.consent_id,
-                        ledger_id=self.ledger_id,
-                        owner=self.owner,
-                        deadline=facts["deadline"],
-                    )
-                )
-            elif event.type in _ENDS:
-                ended.append((event.consent_id,))
-            for endpoint in routes.get(event.type, ()):
-                pushed.append(  # noqa: PERF401 - hardly ever one
-                    sql.insert_outbox.arguments(
-                        new_ledger_id=self.ledger_id,
-                        new_seq=seq_,
-                        new_endpoint=endpoint,
-                        record=event.consent_id,
-                        new_type=type_,
-                        new_at=event.at,
-                    )
-                )
-            body, tags = canonical_bytes(facts), tags_text(tagged.of(event, seq_))
-            head = link(head, hidden_leaf(tags, sha256(body).digest()))
-            rows.append(
-                (
-                    self.ledger_id,
-                    seq_,
-                    event.consent_id,
-                    type_,
-                    event.at,
-                    tags,
-                    body.decode(),
-                    head.hex(),
-                )
-            )
-        if not rows:
+        every = [*step, *events]
+        if not every:
             return
-        transaction.write(
-            (
-                (sql.insert_event, rows),
-                (sql.insert_submission, begun),
-                (sql.end_submission, ended),
-                (sql.insert_outbox, pushed),
-            )
-        )
-        if pushed and self.pushed is not None:
+        tags = Tags(self, transaction, persons or {}, every)
+        now = 0.0  # by the database's clock
+        if any(event.type is State.SUBMITTING for event in every):
+            now = self.database_now(transaction)
+        links = Links(
+            sql, self.ledger_id, self.owner, seq, head, tags, read[0], routes,
+            {id_: stamp(now + seconds) for id_, seconds in (leases or {}).items()}, stamp(now),
+        )  # fmt: skip
+        transaction.write(chain(links.statements(every), then))
+        if links.pushed and self.pushed is not None:
             transaction.committed.append(self.pushed)
-        transaction.committed.append(partial(self._remember, seq + len(rows), head, read))
+        transaction.committed.append(partial(self._remember, links.seq, links.head, read))
 
     def note_clock(self, transaction: Transaction) -> None:
         """Append a `clock` event if the clock was set since the last event."""

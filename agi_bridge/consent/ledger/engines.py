@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from agi_bridge.consent.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -88,23 +88,28 @@ def postgresql_driver() -> Any:  # noqa: ANN401 - a module
 
 
 @contextmanager
-def pipelined(driver: Any) -> Iterator[None]:  # noqa: ANN401 - psycopg's connection
+def pipelined(driver: Any) -> Iterator[Callable[[], None]]:  # noqa: ANN401 - psycopg's connection
     """A pipeline of psycopg that ends with a Sync, and no Flush behind it.
 
     psycopg sends one, and PostgreSQL then takes us for busy: it no longer counts how long it has
-    heard nothing, and the locks of a bridge that is frozen at that moment are held for good.
+    heard nothing, and the locks of a bridge that is frozen at that moment are held for good. What
+    is yielded sends a Sync in between, for the same reason, and waits for no answer: to be called
+    where we go on to something else while PostgreSQL does what it was sent.
     """
     with driver.pipeline() as pipeline:
 
-        def sync() -> Iterator[Any]:
+        def sent() -> Iterator[Any]:
             pipeline._enqueue_sync()  # noqa: SLF001 - psycopg has no option for it; a test sees it
+            yield from pipeline._communicate_gen()  # noqa: SLF001 - the same
+
+        def answered() -> Iterator[Any]:
             try:
-                yield from pipeline._communicate_gen()  # noqa: SLF001 - the same
+                yield from sent()
             finally:
                 yield from pipeline._fetch_gen(flush=False)  # noqa: SLF001 - the same
 
-        pipeline._exit_gen = sync  # noqa: SLF001 - the same
-        yield
+        pipeline._exit_gen = answered  # noqa: SLF001 - the same
+        yield lambda: driver.wait(sent())
 
 
 def error_text(error: BaseException) -> str:

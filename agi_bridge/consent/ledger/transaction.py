@@ -116,11 +116,20 @@ class Transaction:
         return [_in_places(*next(found)) if rows else [] for _, rows in asked]
 
     def write(self, statements: Iterable[tuple[Statement, Sequence[Row]]]) -> None:
-        """Carry out statements, each with several sets of arguments or none; sent like look-ups."""
-        with pipelined(self.cursor.connection) if self.locks else nullcontext():
+        """Carry out statements, each with several sets of arguments or none.
+
+        PostgreSQL is sent each as it comes, and goes to work on it while the next is made; it
+        answers at the end. So what makes them asks the database nothing.
+        """
+        with pipelined(self.cursor.connection) if self.locks else nullcontext() as send:
             for statement, rows in statements:
                 for text, arguments in statement.grouped(rows):
-                    self.cursor.executemany(text, arguments)
+                    if len(arguments) == 1:  # psycopg's `executemany` costs more than the message
+                        self.cursor.execute(text, arguments[0])
+                    else:
+                        self.cursor.executemany(text, arguments)
+                    if send is not None:
+                        send()
 
     def hold_still(self) -> None:
         """See one moment of the database until the end of the transaction; before anything else."""
