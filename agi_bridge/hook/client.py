@@ -3,7 +3,8 @@
 A submission sends a text message, and Instaply knows no idempotency key, so the question after a
 failure is never "did it fail" but "can it have been sent":
 
-* `not_sent`: no byte of the request can have reached the server. Tried once more, at once.
+* `not_sent`: no byte of the request can have reached the server. Tried once more, at once. A
+  connection that was made ahead and failed within the last second is the first of the two tries.
 * `unknown`: it may have been sent. Never repeated by software, unless the receiver is declared to
   be idempotent; then one without any answer is tried once more, too.
 * `accepted`, `refused`: the hook said so.
@@ -101,8 +102,8 @@ class Submission:
         answer: what the hook said, None if no whole answer was read.
         status: the HTTP status, None if none came.
         reason: a stable word: the answer's kind or reason, or what the network did.
-        attempts: 1 or 2; a second one only after a `not_sent`, or where an idempotent receiver
-            gave no answer.
+        attempts: 1 or 2; a second one only after a `not_sent` (also of a connection made ahead),
+            or where an idempotent receiver gave no answer.
         seconds: from the first look-up to the end, retry included.
         answer_sha256: of the body as it came, hexadecimal; None if no whole answer was read.
         held_back: the gate did not let it go, so `not_sent` says nothing about the hook.

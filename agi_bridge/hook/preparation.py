@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from agi_bridge.hook.connection import Connection
+from agi_bridge.hook.connection import Connection, NetworkError
+
+RECENT_SECONDS: Final = 1.0
+"""How long ago a connection may have failed to count as a submission's first attempt. To try twice
+more would keep the caller waiting, for a time-out each, and find the same."""
 
 Opener: TypeAlias = Callable[[], Awaitable[Connection | None]]
 
@@ -19,14 +23,14 @@ class Preparation:
     """At most one connection, for one submission of one call.
 
     It is closed when the server closes it, unused after some seconds, and by `close`. A submission
-    that finds none makes its own.
+    that finds none makes its own; one that could not be made is its first attempt: see `failure`.
 
     Args:
         opener: makes a connection, or none if another will do; None if none is to be made ahead.
         seconds: how long it is kept unused.
     """
 
-    __slots__ = ("_connection", "_expiry", "_opener", "_opening", "_seconds")
+    __slots__ = ("_connection", "_expiry", "_failed", "_opener", "_opening", "_seconds")
 
     def __init__(self, opener: Opener | None, seconds: float = 0.0) -> None:
         self._opener = opener
@@ -34,6 +38,7 @@ class Preparation:
         self._opening: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._failed: tuple[float, str] | None = None
 
     def start(self) -> None:
         """Begin to connect, unless already begun; replace a connection that has ended."""
@@ -42,6 +47,7 @@ class Preparation:
         if self._connection is not None and self._connection.usable:
             return
         self._drop()
+        self._failed = None
         self._opening = asyncio.get_running_loop().create_task(self._open(self._opener))
 
     async def take(self) -> Connection | None:
@@ -59,6 +65,17 @@ class Preparation:
             return None
         return connection
 
+    def failure(self) -> str | None:
+        """The reason why the network let no connection be made just now; None: it did, or long ago.
+
+        It can be asked once: the next submission makes its own attempts.
+        """
+        failed, self._failed = self._failed, None
+        if failed is None:
+            return None
+        at, reason = failed
+        return reason if asyncio.get_running_loop().time() - at <= RECENT_SECONDS else None
+
     def close(self) -> None:
         """Drop what was made or is being made; make nothing more."""
         self._opener = None
@@ -69,6 +86,9 @@ class Preparation:
     async def _open(self, opener: Opener) -> None:
         try:
             connection = await opener()
+        except NetworkError as error:
+            self._failed = asyncio.get_running_loop().time(), error.reason
+            return
         except Exception:  # noqa: BLE001 - the submission connects again, and reports
             return
         finally:

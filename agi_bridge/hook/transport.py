@@ -67,7 +67,8 @@ class Attempt:
             safe default: what was not seen to fail counts as sent.
         at_gate: the gate was asked and has not answered yet.
         response: what has come of the response; None until the request was handed over.
-        prepared: a connection made ahead, taken before any other.
+        prepared: a connection made ahead, taken before any other. If it could not be made just
+            now, this try has failed with it.
     """
 
     gate: Gate | None = None
@@ -159,6 +160,8 @@ class HookTransport(httpx.AsyncBaseTransport):
             prepared, attempt.prepared = attempt.prepared, None
             earlier = await prepared.take() if prepared is not None else None
             earlier = earlier or self._take_kept(request.url)
+            if earlier is None and prepared is not None and (reason := prepared.failure()):
+                raise NetworkError(reason)
             connection = earlier or await self._open(request.url, connect_seconds)
             try:
                 await _pass(attempt)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agi_bridge.hook import HookClient, HookClosedError, Outcome, Submission, SubmissionRequest
+from agi_bridge.hook import preparation as preparation_module
 from agi_bridge.hook.testing import VendorResponse
+from agi_bridge.hook.transport import HookTransport
 from tests.support.hook_servers import (
     CERTIFICATE,
     Connection,
@@ -18,6 +21,7 @@ from tests.support.hook_servers import (
     answering,
     closed_port,
     http,
+    never_answers,
     server_tls,
     serving,
 )
@@ -56,6 +60,25 @@ async def requests_and_server(
     tls = server_tls() if request.param else None
     async with serving(answering(requests, DIAL), tls) as server:
         yield requests, server
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When each attempt to connect began."""
+    times: list[float] = []
+    open_ = HookTransport._open
+
+    async def noted(self: HookTransport, *arguments: Any) -> Any:
+        times.append(asyncio.get_running_loop().time())
+        return await open_(self, *arguments)
+
+    monkeypatch.setattr(HookTransport, "_open", noted)
+    return times
+
+
+async def refused(*_: object) -> Any:
+    """Connect to a port that nobody listens on."""
+    raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
 
 
 async def test_a_submission_uses_the_connection_that_was_made_ahead(
@@ -188,7 +211,10 @@ async def test_closing_leaves_no_connection_and_makes_none() -> None:
         assert await waiting.take() is None
 
 
-async def test_a_hook_that_cannot_be_reached_is_found_so_by_the_submission() -> None:
+async def test_a_hook_that_cannot_be_reached_is_found_so_by_the_submission(
+    opened: list[float],
+) -> None:
+    """What failed ahead is the first attempt; one more is made, not two."""
     held, port = closed_port()
     with held:
         url = f"http://127.0.0.1:{port}/v1/ivr"
@@ -201,6 +227,73 @@ async def test_a_hook_that_cannot_be_reached_is_found_so_by_the_submission() -> 
         "connection_refused",
         2,
     )
+    assert len(opened) == 2
+
+
+async def test_one_that_fails_while_the_submission_waits_for_it_is_its_first_attempt(
+    opened: list[float],
+) -> None:
+    async with (
+        serving(never_answers) as server,
+        HookClient(
+            server.url.replace("http", "https"), connect_seconds=0.05, prepare_seconds=30
+        ) as client,
+    ):
+        preparation = client.prepare()
+        preparation.start()
+        result = await submit(client, preparation)
+    assert (result.outcome, result.reason) == (Outcome.NOT_SENT, "connect_timeout")
+    assert (result.attempts, len(opened)) == (2, 2)
+
+
+async def test_a_hook_that_comes_back_after_a_failed_preparation_gets_the_request(
+    opened: list[float],
+) -> None:
+    held, port = closed_port()
+    requests: list[bytes] = []
+    async with HookClient(f"http://127.0.0.1:{port}/", prepare_seconds=30) as client:
+        preparation = client.prepare()
+        with held:
+            await ready(preparation)
+        async with serving(answering(requests, DIAL), port=port):
+            result = await submit(client, preparation)
+            assert (result.outcome, result.attempts) == (Outcome.ACCEPTED, 2)
+            again = await submit(client, preparation)
+    assert (again.outcome, again.attempts) == (Outcome.ACCEPTED, 1)
+    assert (len(requests), len(opened)) == (2, 3)
+
+
+async def test_what_failed_longer_ago_says_nothing_about_now(
+    opened: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation_module, "RECENT_SECONDS", -1.0)
+    held, port = closed_port()
+    with held:
+        async with HookClient(f"http://127.0.0.1:{port}/", prepare_seconds=30) as client:
+            preparation = client.prepare()
+            await ready(preparation)
+            assert (await submit(client, preparation)).attempts == 2
+    assert len(opened) == 3
+
+
+async def test_a_kept_connection_serves_where_one_ahead_could_not_be_made(
+    opened: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another call's has become free since."""
+    requests: list[bytes] = []
+    async with (
+        serving(answering(requests, DIAL)) as server,
+        client_of(server, keepalive=True) as client,
+    ):
+        assert client._transport is not None
+        preparation = client.prepare()
+        with monkeypatch.context() as context:
+            context.setattr(client._transport, "_connect", refused)
+            await ready(preparation)
+        await submit(client, None)
+        result = await submit(client, preparation)
+    assert (result.outcome, result.attempts) == (Outcome.ACCEPTED, 1)
+    assert (len(requests), len(opened)) == (2, 2)
 
 
 async def test_none_is_made_where_the_setting_says_so_or_a_kept_one_will_do() -> None:

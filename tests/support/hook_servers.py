@@ -94,7 +94,9 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+async def serving(
+    script: Script, tls: ssl.SSLContext | None = None, *, port: int = 0
+) -> AsyncIterator[Server]:
     """A server that runs `script` on each connection, until the block is left."""
     server = Server(scheme="https" if tls else "http")
     running: set[asyncio.Task[None]] = set()
@@ -115,7 +117,7 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
             server.left.set()
             writer.close()
 
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    listener = await asyncio.start_server(accept, "127.0.0.1", port, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
