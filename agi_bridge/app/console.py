@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import structlog
 import uvloop
 
-from agi_bridge.app.console_export import export_record
+from agi_bridge.app.console_export import clear_exports, export_record
 from agi_bridge.app.doctor_report import last_report
 from agi_bridge.app.history import number_tag, reading_calls
 from agi_bridge.app.ledger import open_ledger
@@ -71,10 +71,12 @@ def console_chores(
     async def show() -> None:
         await begun.wait()
         console = ConsoleThread(ConsoleService(running, asyncio.get_running_loop()))
+        await asyncio.to_thread(clear_exports, settings.state_dir)
         try:
             await console.run()
         finally:
             await asyncio.shield(asyncio.to_thread(console.stop))
+            clear_exports(settings.state_dir)
         # Not reached at a stop, which cancels.
         running.status.state.console_problem = ENDED
 
@@ -226,7 +228,7 @@ class ConsoleService:
 
     async def export(self, consent_id: str, name: str) -> ExportedRecord:
         """Export a record for a person, in another process."""
-        return await asyncio.to_thread(export_record, self.settings, consent_id, name)
+        return await export_record(self.settings, consent_id, name)
 
     def prompts(self, line: str) -> LinePrompts:
         """The prompts of a line. Blocks."""

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 KEPT_SECONDS: Final = 600.0
 """How long an export can be fetched."""
 MOST: Final = 4
-"""Exports at once: each computes, and has a file."""
+"""Exports that are made at once: each computes."""
+OF_ONE: Final = 2
+"""The same for one person: nobody keeps the others from theirs."""
+KEPT: Final = 4
+"""Exports of one person that are kept: of more, the oldest is deleted, for each has a file."""
 _AGAIN_SECONDS: Final = 2
 """How soon a page that waits for its export asks again."""
 
@@ -52,15 +56,25 @@ class Exports:
         self._jobs: dict[str, _Job] = {}
 
     async def close(self) -> None:
-        """Delete every export."""
+        """Delete every export, and end those that are being made."""
+        making = [job.task for job in self._jobs.values() if not job.task.done()]
         for key in list(self._jobs):
             self._drop(key)
+        if making:
+            await asyncio.wait(making)
 
     async def begin(self, request: Request) -> Response:
         """Have a record exported; the ledger records for whom."""
         visitor = acting(request)
-        if len(self._jobs) >= MOST:
-            raise Refusal(429, "Too many exports", "Try again in some minutes.")
+        making = [job for job in self._jobs.values() if not job.task.done()]
+        if len(making) >= MOST or sum(job.name == visitor.name for job in making) >= OF_ONE:
+            text = "Others are being made. Try again when one of them is ready."
+            raise Refusal(429, "Too many exports at once", text)
+        made = [
+            key for key, job in self._jobs.items() if job.name == visitor.name and job.task.done()
+        ]
+        for old in made[: max(0, len(made) - KEPT + 1)]:
+            self._drop(old)
         record, key = request.path_params["record"], secrets.token_urlsafe(16)
         task = asyncio.create_task(self._service.export(record, visitor.name), name="export")
         self._jobs[key] = _Job(record, visitor.name, task)

@@ -148,7 +148,7 @@ class HookSettings(Section):
                 "write the address of your receiver, like https://texts.example.com/consents",
                 "missing",
             )
-        return safe_url(value)
+        return safe_url(value, "key, from, to and context are added")
 
     @field_validator("signing_secret")
     @classmethod
@@ -199,8 +199,11 @@ class HookSettings(Section):
         return None if value is None else readable_certificates(value)
 
 
-def safe_url(value: str) -> str:
-    """Return a URL to which a secret and phone numbers may be sent, or refuse it."""
+def safe_url(value: str, added: str = "") -> str:
+    """Return a URL to which a secret and phone numbers may be sent, or refuse it.
+
+    `added` says what a request adds to it by itself.
+    """
     try:
         parts = urlsplit(value)
         _ = parts.port
@@ -212,14 +215,14 @@ def safe_url(value: str) -> str:
         raise invalid("has an invalid host or port", "write it like https://host/path", "host")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise invalid(
-            "would send the key and phone numbers unencrypted",
+            "would send a secret and phone numbers unencrypted",
             "use https; http is only for 127.0.0.1, ::1 and localhost",
             "unencrypted",
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise invalid(
             "must contain only a host and a path",
-            "remove user, password, query and fragment; key, from, to and context are added",
+            f"remove user, password, query and fragment{added and f'; {added}'}",
             "extra_parts",
         )
     return value

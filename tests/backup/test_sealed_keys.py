@@ -39,6 +39,8 @@ def test_another_passphrase_does_not_open_it(keys: Keys) -> None:
         {"kdf": "none"},
         {"n": 1 << 30},
         {"n": 3},
+        {"n": 1 << 20},
+        {"p": 2},
         {"r": "x"},
         {"salt": "?"},
         {"sealed": None},

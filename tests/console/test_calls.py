@@ -131,6 +131,21 @@ async def test_what_is_not_there_is_404(
         assert (await client.get(path)).status_code == 404
 
 
+async def test_the_beginning_of_several_ids_names_them(
+    tmp_path: Path, write: Callable[..., None], read: Callable[..., list[Any]]
+) -> None:
+    write({"begun": 1_795_413_525_000}, {"begun": 1_795_413_525_001})
+    first, second = sorted(call.id for call in read())
+    shared = next(
+        first[:length] for length in range(len(first), 0, -1) if second[:length] == first[:length]
+    )
+    async with serving(FakeService(settings(tmp_path))) as client:
+        answer = await client.get(f"/calls/{shared}")
+        assert answer.status_code == 404
+        assert first in answer.text
+        assert second in answer.text
+
+
 async def test_what_came_from_outside_is_never_markup(
     tmp_path: Path, write: Callable[..., None], read: Callable[..., list[Any]]
 ) -> None:

@@ -15,7 +15,7 @@ from agi_bridge.cli.rehearse.endings import Caller
 from agi_bridge.cli.rehearse.numbers import forward_number, keyed_number
 from agi_bridge.cli.rehearse.report import problem_text, result_of
 from agi_bridge.cli.rehearse.stage import Stage
-from agi_bridge.cli.replay.script import LEFT_OUT, NotReplayable, ending_of
+from agi_bridge.cli.replay.script import LEFT_OUT, NotReplayable, ending_of, require_replayable
 from agi_bridge.history import CallFilter, HistoryError, short
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ async def _play(settings: Settings, stage: Stage, calls: Sequence[Call]) -> Repl
     left_out: Counter[str] = Counter()
     for call in calls:
         try:
+            require_replayable(call)  # first: of a call that had no line, that is the reason
             ending = ending_of(call, _caller(settings, stage, call))
         except NotReplayable as reason:
             left_out[reason.code] += 1

@@ -77,17 +77,26 @@ class NotReplayable(Exception):  # noqa: N818 - it says what the call is
         self.code = code
 
 
-def ending_of(call: Call, caller: Caller) -> Ending:
-    """Return what to play for a recorded call.
+def require_replayable(call: Call) -> None:
+    """See that a call ended by what its caller and the configuration did.
 
     Raises:
-        NotReplayable: it cannot be played.
+        NotReplayable: it did not, or is in progress.
     """
     if call.why is None:
         raise NotReplayable("in_progress")
     for code in call.why.split("."):
         if code in LEFT_OUT:
             raise NotReplayable(code)
+
+
+def ending_of(call: Call, caller: Caller) -> Ending:
+    """Return what to play for a recorded call.
+
+    Raises:
+        NotReplayable: it cannot be played.
+    """
+    require_replayable(call)
     return _Script(call, caller).ending()
 
 

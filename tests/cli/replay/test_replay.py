@@ -63,6 +63,11 @@ def test_an_ending_that_neither_caller_nor_configuration_decided_is_left_out(cod
     assert error.value.code in LEFT_OUT
 
 
+def test_a_call_that_had_no_line_is_not_blamed_on_the_configuration_of_now(tmp_path: Path) -> None:
+    write(tmp_path, {**STAR, "line": None, "declined": None, "ended": "no_line"})
+    assert json.loads(run(tmp_path, "--json")[1])["left_out"] == {"no_line": 1}
+
+
 def run(tmp_path: Path, *options: str, **line: Any) -> Any:
     file = tmp_path / "agi-bridge.toml"
     file.write_text(toml(tmp_path / "state", None, None, **line), encoding="utf-8")
