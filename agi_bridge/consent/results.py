@@ -38,6 +38,8 @@ class Filter:
         open_: only what waits for a person: an unknown outcome, a submission that is overdue, a
             revocation that the platform does not know of, a message from nobody knows whom.
         limit: at most so many; None is all of them.
+        oldest_first: in the order they began, not newest first.
+        past: the record that the page before ended with.
     """
 
     number: str | None = field(default=None, repr=False)
@@ -47,6 +49,8 @@ class Filter:
     until: str | None = None
     open_: bool = False
     limit: int | None = 100
+    oldest_first: bool = False
+    past: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 50
 """Calls on a page."""
+OF_NUMBER: Final = 500
+"""The same of one number, which is in no address that could lead to a further page."""
 WRITTEN_SECONDS: Final = 2.0
 """How long a call that has just ended may take into the file, which has it within a second."""
 _LOOK_SECONDS: Final = 0.1
@@ -69,7 +71,7 @@ class CallPages:
         number = read_number(self._service.settings, form.get("number", ""))
         await log_look_up(self._service, request, "calls", number)
         found = await asyncio.to_thread(
-            find_calls, self._service, CallFilter(number=number, limit=PAGE)
+            find_calls, self._service, CallFilter(number=number, limit=OF_NUMBER + 1)
         )
         return self._page(request, found, {"number": phone.mask(number)})
 
@@ -106,8 +108,8 @@ class CallPages:
         return FileResponse(file, media_type="audio/wav")
 
     def _page(self, request: Request, found: list[Call], chosen: dict[str, str]) -> Response:
-        shown = found[:PAGE]
-        older = str(shown[-1].begun) if len(found) > PAGE else ""
+        shown = found[: OF_NUMBER if chosen.get("number") else PAGE]
+        older = str(shown[-1].begun) if len(found) > len(shown) else ""
         return page(
             request,
             "calls.html",

@@ -41,6 +41,7 @@ _HIDING: Final = re.compile(
     r"\U000e0000-\U000e007f]"
 )
 """Characters that let a text read as another one: they turn its direction, or are not seen."""
+_PLAIN: Final = re.compile(r"\w[\w.:@+~-]{0,79}", re.ASCII)
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
@@ -83,7 +84,9 @@ def environment() -> Environment:
         "ago": ago,
         "bytes": in_bytes,
         "clock": clock,
+        "is_plain": is_plain,
         "seconds": in_seconds,
+        "within_hour": within_hour,
         "words": in_words,
     }
     made.globals |= {"version": __version__, "pages": lambda: PAGES, "now": _now}
@@ -101,6 +104,18 @@ def _visible(value: object) -> object:
 def _now() -> int:
     """The time, in milliseconds since the epoch: the script counts from here, not by its own."""
     return time.time_ns() // 1_000_000
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name from outside can be a part of an address: others cannot be asked for by it."""
+    return _PLAIN.fullmatch(name) is not None
+
+
+def within_hour(moment: str | None) -> bool:
+    """Whether a time is less than an hour ago; one that is not known is not."""
+    if not moment:
+        return False
+    return time.time() - datetime.fromisoformat(moment).timestamp() < _HOUR
 
 
 def in_words(code: object) -> str:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 50
 """Records on a page."""
+OF_NUMBER: Final = 500
+"""The same of one number, which is in no address that could lead to a further page."""
 
 
 class RecordPages:
@@ -61,7 +63,8 @@ class RecordPages:
             state=_state(chosen["state"]),
             until=_end_of(day),
             since=None if day is None else f"{day.isoformat()}T00:00:00.000Z",
-            limit=PAGE,
+            limit=PAGE + 1,
+            past=query.get("past") or None,
         )
         return await self._page(request, wanted, chosen)
 
@@ -70,7 +73,7 @@ class RecordPages:
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
         await log_look_up(self._service, request, "consents", number)
-        wanted = Filter(number=number, limit=PAGE)
+        wanted = Filter(number=number, limit=OF_NUMBER + 1)
         return await self._page(request, wanted, {"number": phone.mask(number)})
 
     async def show(self, request: Request) -> Response:
@@ -182,11 +185,12 @@ class RecordPages:
     async def _page(self, request: Request, wanted: Filter, chosen: dict[str, str]) -> Response:
         ledger = await self._service.ledger()
         found = await ledger.summaries(wanted)
+        shown = found[: OF_NUMBER if wanted.number else PAGE]
         return page(
             request,
             "records.html",
-            records=found,
-            full=len(found) == PAGE,
+            records=shown,
+            older=shown[-1].consent_id if len(found) > len(shown) else "",
             chosen={"day": "", "line": "", "state": "", "number": "", **chosen},
             lines=list(self._service.settings.lines),
             states=[state.value for state in State],

@@ -50,19 +50,24 @@ class ToDoPage:
         self._service = service
 
     async def show(self, request: Request) -> Response:
-        """Show what waits, oldest needs first."""
+        """Show what waits, oldest needs first, page by page."""
         ledger = await self._service.ledger()
         since = (datetime.now(UTC) - timedelta(days=RECENT_DAYS)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        waiting = await ledger.summaries(Filter(open_=True, limit=PAGE))
+        past = request.query_params.get("past") or None
+        waiting = await ledger.summaries(
+            Filter(open_=True, oldest_first=True, past=past, limit=PAGE + 1)
+        )
         recent = {
-            state.value: await ledger.summaries(Filter(state=state, since=since, limit=PAGE))
+            state.value: await ledger.summaries(Filter(state=state, since=since, limit=PAGE + 1))
             for state in (State.REFUSED, State.EXPIRED, State.NOT_SENT)
         }
-        messages = await ledger.outbox.entries(limit=PAGE)
+        messages = await ledger.outbox.entries(limit=PAGE + 1)
         return page(
             request,
             "to-do.html",
-            waiting=waiting[::-1],
+            waiting=waiting,
+            most=PAGE,
+            begins=past is None,
             recent=recent,
             messages=messages,
             receivers={each.name for each in self._service.settings.push},

@@ -24,7 +24,7 @@ class ValueInForce:
 
     Attributes:
         key: its full name.
-        value: as JSON; of a secret, the place where it is.
+        value: as JSON; of a secret, the place where it is; of a command, the program alone.
         source: the file's name, the variable, or DEFAULT.
     """
 
@@ -56,7 +56,16 @@ def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, object]]
         if isinstance(value, dict) and value and not _is_place(value):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, _place(value) if isinstance(value, dict) else value
+            yield prefix + name, _shown(name, value)
+
+
+def _shown(name: str, value: object) -> object:
+    """A value as anybody may see it: a command's arguments may hold a token."""
+    if isinstance(value, dict):
+        return _place(value)
+    if name == "command" and isinstance(value, list) and len(value) > 1:
+        return [value[0], f"({len(value) - 1} more)"]
+    return value
 
 
 def _is_place(value: Mapping[str, Any]) -> bool:

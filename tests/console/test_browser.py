@@ -158,6 +158,41 @@ async def test_a_call_appears_and_goes_without_a_reload_and_keeps_the_focus(
         assert await row.count() == 0
 
 
+async def test_a_page_that_is_hidden_leaves_its_connection_to_others(tmp_path: Path) -> None:
+    """Browsers have six to a host: the seventh page would wait for ever."""
+    service = busy(tmp_path)
+    async with serving(service) as client, chromium() as browser:
+        base = str(client.base_url).rstrip("/")
+        context = await browser.new_context()
+        hidden = []
+        for number in range(7):
+            page = await context.new_page()
+            if number:
+                await page.goto(f"{base}/")
+            else:
+                await sign_in(page, base)
+            await page.locator(f'[data-row="{LIVE_ID}"]').wait_for()
+            await see(page, hidden=True)
+            hidden.append(page)
+        service.calls = [live_call(id="fedcba98765432", step="arrived")]
+        shown = await context.new_page()
+        await shown.goto(f"{base}/")
+        service.calls = [live_call(id="00000098765432", step="arrived")]
+        await shown.locator('[data-row="00000098765432"]').wait_for()
+        assert await hidden[0].locator('[data-row="00000098765432"]').count() == 0
+        await see(hidden[0], hidden=False)
+        await hidden[0].locator('[data-row="00000098765432"]').wait_for()
+
+
+async def see(page: Page, *, hidden: bool) -> None:
+    """Let a page be hidden, or shown, which a browser without a screen does not by itself."""
+    await page.evaluate(
+        "(hidden) => { Object.defineProperty(document, 'hidden', {value: hidden, "
+        "configurable: true}); document.dispatchEvent(new Event('visibilitychange')); }",
+        hidden,
+    )
+
+
 async def test_a_whole_job_by_keyboard_and_without_scripts(
     tmp_path: Path, write: Callable[..., None]
 ) -> None:

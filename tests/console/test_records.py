@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from agi_bridge.app.ledger import open_ledger
+from agi_bridge.console import records, to_do
 from agi_bridge.console.records import reach_of, scopes
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.settings import ConsoleSettings
-from tests.support import call_env
+from tests.support import call_env, consent_builders
 from tests.support.consent_records import NUMBER
 from tests.support.console_serving import ANYBODY, NOBODY, FakeService, serving
 
@@ -83,6 +85,21 @@ async def test_records_are_found(sample: SampleLedger, query: str, found: int) -
 async def test_what_is_not_offered_is_refused(sample: SampleLedger, query: str) -> None:
     async with console(sample) as (client, _):
         assert (await client.get(f"/consents{query}")).status_code == 400
+
+
+async def test_records_are_shown_page_by_page(
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PAGE", 2)
+    seen: list[str] = []
+    path: str | None = "/consents"
+    async with console(sample) as (client, _):
+        while path is not None:
+            text = (await client.get(path)).text
+            seen += re.findall(r'"began"><a href="/consents/([^"]+)"', text)
+            more = re.search(r'href="([^"]+)">Older records', text)
+            path = None if more is None else html.unescape(more[1])
+    assert len(seen) == len(set(seen)) == 5
 
 
 async def test_a_number_finds_its_records_and_stands_in_no_page(sample: SampleLedger) -> None:
@@ -212,6 +229,25 @@ async def test_an_unknown_outcome_is_settled_once(sample: SampleLedger) -> None:
         last = (await ledger.rows_of(sample.unknown))[-1]
         assert (last.type, last.fields["as"], last.fields["actor"]) == ("resolved", "texted", ACTOR)
         assert (await client.post(path, data={"as": "texted"})).status_code == 409
+
+
+async def test_to_do_begins_with_the_oldest_and_leads_to_the_next(
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(to_do, "PAGE", 1)
+    async with console(sample) as (client, ledger):
+        request = (await ledger.revoke(consent_builders.revocation())).revocation_id
+        first = (await client.get("/to-do")).text
+        assert f'"/consents/{sample.unknown}"' in first
+        assert f'"/consents/{request}"' not in first
+        more = [html.unescape(each) for each in re.findall(r'href="(/to-do\?[^"]+)"', first)]
+        found = []
+        while more:
+            text = (await client.get(more[0])).text
+            found += re.findall(r'"since"><a href="/consents/([^"]+)"', text)
+            more = [html.unescape(each) for each in re.findall(r'href="(/to-do\?[^"]+)"', text)]
+    assert found[-1] == request
+    assert sample.unknown not in found
 
 
 async def test_to_do_names_what_waits_and_what_it_needs(sample: SampleLedger) -> None:

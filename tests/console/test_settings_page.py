@@ -35,6 +35,16 @@ def test_each_value_has_its_source_and_a_secret_only_its_place(tmp_path: Path) -
     assert HASH not in everything
 
 
+def test_of_a_command_the_program_is_shown_and_no_argument(tmp_path: Path) -> None:
+    given = configured(tmp_path, PEOPLE)
+    alerts = given.alerts.model_copy(update={"command": ("/bin/page", "--token", "s3cret")})
+    values = values_in_force(given.model_copy(update={"alerts": alerts}), {})
+    assert {each.key: each.value for each in values}[
+        "alerts.command"
+    ] == '["/bin/page", "(2 more)"]'
+    assert "s3cret" not in str(values)
+
+
 async def test_the_page_shows_values_and_the_doctors_last_run(tmp_path: Path) -> None:
     service = FakeService(configured(tmp_path, NOBODY), report=REPORT)
     service.pretended.state.stale = "web.port: needs a restart"

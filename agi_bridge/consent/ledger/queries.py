@@ -189,7 +189,7 @@ def liftings(transaction: Transaction) -> set[tuple[str, str]]:
 
 
 def summaries(transaction: Transaction, vault: Vault, wanted: Filter, *, now: str) -> list[Summary]:
-    """Consents and acts in one line each, newest first; `now` is by the database's clock."""
+    """Consents and acts in one line each; `now` is by the database's clock."""
     found: list[Summary] = []
     for root in _roots(transaction, vault, wanted, now):
         if wanted.limit is not None and len(found) >= wanted.limit:
@@ -225,20 +225,26 @@ def _read(transaction: Transaction, query: Select[Any]) -> list[Row]:
 
 
 def _roots(transaction: Transaction, vault: Vault, wanted: Filter, now: str) -> Iterator[Row]:
-    """The first events of what is wanted, newest first, page by page."""
+    """The first events of what is wanted, in its order, page by page."""
     table = EVENT.c
     conditions = [*_conditions(vault, wanted, now)]
-    before: int | None = None
+    order = table.id if wanted.oldest_first else table.id.desc()
+    past: int | None = None
+    if wanted.past is not None:
+        first = select(func.min(table.id)).where(table.consent_id == wanted.past)
+        past = transaction.core.execute(first).scalar()
+        if past is None:
+            return
     while True:
         query = _rows().add_columns(table.id).where(*conditions)
-        if before is not None:
-            query = query.where(table.id < before)
-        page = transaction.core.execute(query.order_by(table.id.desc()).limit(_PAGE)).all()
+        if past is not None:
+            query = query.where(table.id > past if wanted.oldest_first else table.id < past)
+        page = transaction.core.execute(query.order_by(order).limit(_PAGE)).all()
         for row in page:
             yield Row(*row[:-1])
         if len(page) < _PAGE:
             return
-        before = page[-1].id
+        past = page[-1].id
 
 
 def _conditions(vault: Vault, wanted: Filter, now: str = "") -> Iterator[ColumnElement[bool]]:

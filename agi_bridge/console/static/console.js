@@ -61,16 +61,33 @@
     }
     count();
   };
-  for (const region of document.querySelectorAll("[data-live]")) {
-    const source = new EventSource(region.dataset.live);
+  // Browsers have six connections to a host: a page that is hidden leaves its own to others.
+  const follow = (region) => {
     const stale = region.querySelector("[data-stale]");
+    let source = null;
     let lost = 0;
-    source.onopen = () => { clearTimeout(lost); lost = 0; if (stale) stale.hidden = true; };
-    source.onmessage = (event) => show(region, JSON.parse(event.data));
-    source.onerror = () => {
-      if (!lost) lost = setTimeout(() => { if (stale) stale.hidden = false; }, 5000);
+    const found = () => { clearTimeout(lost); lost = 0; if (stale) stale.hidden = true; };
+    const open = () => {
+      source = new EventSource(region.dataset.live);
+      source.onopen = found;
+      source.onmessage = (event) => show(region, JSON.parse(event.data));
+      source.onerror = () => {
+        if (!lost) lost = setTimeout(() => { if (stale) stale.hidden = false; }, 5000);
+      };
     };
-  }
+    const change = () => {
+      if (document.hidden && source) {
+        source.close();
+        source = null;
+        found();
+      } else if (!document.hidden && !source) {
+        open();
+      }
+    };
+    document.addEventListener("visibilitychange", change);
+    change();
+  };
+  for (const region of document.querySelectorAll("[data-live]")) follow(region);
   setInterval(count, 1000);
   count();
 })();

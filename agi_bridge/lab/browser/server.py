@@ -68,7 +68,7 @@ class PhonePage:
         destinations: numbers to call, each with its description.
         answers: what the fake hook answers to numbers with these last digits, each with its text.
         sip_js: the files of SIP.js, by their path in the package.
-        feed: the newest call.
+        feed: the calls.
     """
 
     def __init__(
@@ -140,6 +140,7 @@ class PhonePage:
                 *(Route(path, _static(name)) for path, name in _PAGE_FILES.items()),
                 Route("/sip.js/{path:path}", self._module),
                 Route("/phone.json", self._settings),
+                Route("/newest.json", self._newest),
                 Route("/events", self._events),
             ],
             middleware=[
@@ -161,16 +162,20 @@ class PhonePage:
     async def _settings(self, _: Request) -> Response:
         return JSONResponse(self._phone)
 
-    async def _events(self, _: Request) -> Response:
-        return StreamingResponse(self._stream(), media_type="text/event-stream")
+    async def _newest(self, _: Request) -> Response:
+        return JSONResponse(await self._feed.newest())
 
-    async def _stream(self) -> AsyncIterator[str]:
-        """Yield the newest call each time it has changed (HTML, section 9.2)."""
+    async def _events(self, request: Request) -> Response:
+        after = request.query_params.get("after", "")
+        return StreamingResponse(self._stream(after), media_type="text/event-stream")
+
+    async def _stream(self, after: str) -> AsyncIterator[str]:
+        """Yield a call each time it has changed (HTML, section 9.2): see `CallFeed.look`."""
         yield "retry: 250\n\n"
         clock = asyncio.get_running_loop().time
         over, sent = clock() + STREAM_SECONDS, None
         while clock() < over and not self._closing.is_set():
-            call: dict[str, Any] | None = await self._feed.look()
+            call: dict[str, Any] | None = await self._feed.look(after)
             if call != sent:
                 sent = call
                 yield f"data: {json.dumps(call)}\n\n"

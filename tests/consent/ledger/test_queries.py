@@ -178,6 +178,20 @@ async def test_they_are_filtered_by_time(ledger: Ledger) -> None:
     assert await listed(ledger, Filter(until=at)) == []
 
 
+@pytest.mark.parametrize("oldest_first", [False, True])
+async def test_they_are_listed_page_by_page(ledger: Ledger, *, oldest_first: bool) -> None:
+    ids = [await stored(ledger, submitting(f"+1415555017{number}")) for number in range(5)]
+    pages: list[str] = []
+    while page := await listed(
+        ledger,
+        Filter(oldest_first=oldest_first, limit=2, past=pages[-1] if pages else None),
+    ):
+        assert len(page) <= 2
+        pages += page
+    assert pages == (ids if oldest_first else ids[::-1])
+    assert await listed(ledger, Filter(past="not on record")) == []
+
+
 async def test_what_waits_for_a_person_is_listed_until_it_is_resolved(ledger: Ledger) -> None:
     unknown = await stored(ledger, submitting("+14155550171"), State.UNKNOWN)
     await stored(ledger, submitting("+14155550172"), State.ACCEPTED)

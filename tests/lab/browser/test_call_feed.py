@@ -77,7 +77,7 @@ def test_a_call_that_has_ended_stays_until_a_newer_one_is_known(
         for number, line in ((1, "older"), (2, "newer"))
     )
     found: dict[str, Any] = {}
-    monkeypatch.setattr(feed, "_newest", lambda: dict(found))
+    monkeypatch.setattr(feed, "_found", lambda _: dict(found))
 
     def look(call: dict[str, Any]) -> str:
         found.clear()
@@ -88,6 +88,30 @@ def test_a_call_that_has_ended_stays_until_a_newer_one_is_known(
 
     assert look(newer) == "newer"
     assert look(older) == "newer"
+
+
+async def test_a_page_that_has_called_follows_its_own_call_and_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "ask", not_running)
+    now = time.time_ns() // 1_000_000
+    writer = HistoryWriter(tmp_path, 14)
+    feed = CallFeed(tmp_path / LEDGER)
+    writer.put(drafted(begun=now - 3000, line="before"))
+    assert writer.close(60)
+    newest = await feed.newest()
+    assert newest is not None
+    assert await feed.look(newest) is None
+    writer = HistoryWriter(tmp_path, 14)
+    for number, line in enumerate(("own", "other")):
+        writer.put(drafted(begun=now - 2000 + number, line=line))
+    assert writer.close(60)
+    own = await feed.look(newest)
+    assert own is not None
+    assert own["line"] == "own"
+    assert (await feed.look() or {})["line"] == "other"
+    monkeypatch.setattr(feed, "_found", lambda _: {**own, "id": "f" * 14})
+    assert await feed.look(newest) == own
 
 
 def drafted_call() -> dict[str, Any]:

@@ -25,8 +25,11 @@ class ScriptedFeed:
 
     call: dict[str, Any] | None = None
 
-    async def look(self) -> dict[str, Any] | None:
-        return self.call
+    async def newest(self) -> str | None:
+        return None if self.call is None else self.call["id"]
+
+    async def look(self, after: str = "") -> dict[str, Any] | None:
+        return None if self.call is None else {**self.call, "after": after}
 
 
 def page_of(feed: ScriptedFeed) -> PhonePage:
@@ -110,9 +113,19 @@ async def test_the_call_is_sent_each_time_it_has_changed() -> None:
     async with served(feed) as client, client.stream("GET", "/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.aiter_lines()
-        assert await next_call(lines) == {"id": "1"}
+        assert await next_call(lines) == {"id": "1", "after": ""}
         feed.call = {"id": "2"}
-        assert await next_call(lines) == {"id": "2"}
+        assert await next_call(lines) == {"id": "2", "after": ""}
+
+
+async def test_a_page_that_has_called_is_told_of_the_next_call_alone() -> None:
+    feed = ScriptedFeed()
+    async with served(feed) as client:
+        assert (await client.get("/newest.json")).json() is None
+        feed.call = {"id": "1"}
+        newest = (await client.get("/newest.json")).json()
+        async with client.stream("GET", "/events", params={"after": newest}) as stream:
+            assert await next_call(stream.aiter_lines()) == {"id": "1", "after": "1"}
 
 
 async def next_call(lines: AsyncIterator[str]) -> Any:

@@ -1,4 +1,5 @@
-// The newest call as the bridge tells it: each event has the whole call, and what is new is shown.
+// A call as the bridge tells it: each event has the whole call, and what is new is shown. That is
+// the newest call, and once this page has called, its own: the first one after its button.
 const element = (id) => document.getElementById(id);
 const EVENTS_TO_SEE = new Set(["stored", "hook", "dial", "dialled"]);
 
@@ -36,4 +37,23 @@ function show(call) {
   element("sentence").textContent = call.sentence ?? "";
 }
 
-new EventSource("/events").addEventListener("message", ({ data }) => show(JSON.parse(data)));
+// Browsers have six connections to a host: a page that is hidden leaves its own to others.
+let after = "";
+let source = null;
+
+function follow() {
+  source?.close();
+  source = null;
+  if (document.hidden) return;
+  source = new EventSource(`/events?after=${encodeURIComponent(after)}`);
+  source.addEventListener("message", ({ data }) => show(JSON.parse(data)));
+}
+
+export async function followNext() {
+  const newest = await (await fetch("/newest.json")).json();
+  after = newest ?? "0";
+  follow();
+}
+
+document.addEventListener("visibilitychange", follow);
+follow();
