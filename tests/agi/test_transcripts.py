@@ -249,5 +249,5 @@ async def test_a_recorded_session_gives_the_results_that_its_case_is_about(case:
 
 def test_every_expected_result_has_its_recording() -> None:
     assert set(EXPECTED) <= set(CASES)
-    assert len(CASES) == 165
+    assert len(CASES) == 177
     assert set(CASES_OF_16) <= set(CASES)

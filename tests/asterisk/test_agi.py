@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agi_bridge.agi import Channel, Server
+from agi_bridge.agi.testing.application_names import OF_ASTERISK
+from agi_bridge.lab.asterisk.provision import default_tree
 from agi_bridge.lab.sip.call import End
 from tests.support import agi_program
 from tests.support.agi_program import SECOND
@@ -137,3 +140,11 @@ async def test_a_program_that_eagi_starts_hears_the_caller(pbx: Pbx, tmp_path: P
     call = await pbx.call("enhanced")
     await call.ended(within=20)
     assert len(sound.read_bytes()) >= SECOND
+
+
+def test_the_fake_knows_each_application_that_asterisk_documents() -> None:
+    documents = default_tree() / "usr/share/asterisk/documentation/core-en_US.xml"
+    if not documents.exists():
+        pytest.skip("Asterisk was not provisioned here")
+    names = re.findall(r'<application name="(\w+)"', documents.read_text("utf-8"))
+    assert {name.lower() for name in names} == OF_ASTERISK

@@ -14,6 +14,8 @@ PAUSE = 0.05
 """Seconds: a recorded gap above this was meant, one below was the machine's."""
 
 CLOSES, HANGS_UP = "server closes the TCP connection", "caller hangs up (BYE/CANCEL)"
+EAGI = "eagi_"
+"""What the name of a case begins with that is another one, under EAGI."""
 FAR_HANGS_UP, TEXTS = "far end hangs up", "caller sends text"
 
 
@@ -32,21 +34,27 @@ class Step:
 
 
 def _script(*steps: str) -> list[Step]:
-    """Make steps of commands, and of notes that begin with ``@SECONDS``."""
-    made = [Step("write", f"{step}\n".encode()) for step in steps if step[0] != "@"]
-    if len(made) == len(steps):
-        return made
+    """Make steps of commands, of commands after a pause (``+SECONDS``) and notes (``@SECONDS``)."""
     made = []
     for step in steps:
+        seconds, _, rest = step[1:].partition(" ")
         if step[0] == "@":
-            seconds, _, note = step[1:].partition(" ")
-            made.append(Step(note, after=float(seconds)))
+            made.append(Step(rest, after=float(seconds)))
+        elif step[0] == "+":
+            made.append(Step("write", f"{rest}\n".encode(), after=float(seconds)))
         else:
             made.append(Step("write", f"{step}\n".encode()))
     return made
 
 
 _KEYS_0 = "@0.5 caller keys '0'"
+
+_FORMATS = (
+    "wav", "WAV", "wav49", "wav16", "gsm", "ulaw", "ul", "ulw", "pcm", "mu", "alaw", "al", "alw",
+    "au", "sln", "slin", "raw", "sln8", "sln16", "sln48", "g722", "vox", "g729", "g723", "g726-32",
+    "ilbc", "siren7", "siren14", "ogg", "opus", "spx", "h263", "h264", "mp3", "txt", "nosuch",
+    "wav|gsm", "",
+)  # fmt: skip
 
 SCRIPTS: dict[str, list[Step]] = {
     "control_stream_file_endings": _script(
@@ -138,6 +146,101 @@ SCRIPTS: dict[str, list[Step]] = {
         'RECORD FILE /prompts/new wav "#" -1 BEEP',
         "@1.5 caller keys '#'",
     ),
+    "set_autohangup_endings": _script(
+        "ANSWER",
+        "SET AUTOHANGUP",
+        "SET AUTOHANGUP 1 2",
+        "SET AUTOHANGUP soon",
+        "SET AUTOHANGUP -1",
+        "SET AUTOHANGUP 0.5",
+        "SET AUTOHANGUP 0",
+        "WAIT FOR DIGIT 800",
+        "SET AUTOHANGUP 5",
+        "SET AUTOHANGUP 1.5s",
+        'STREAM FILE /prompts/tone20 ""',
+        "CHANNEL STATUS",
+        "SET AUTOHANGUP 1",
+    ),
+    "set_autohangup_idle": _script(
+        "SET AUTOHANGUP 1",
+        "+0.5 CHANNEL STATUS",
+        "+1.0 CHANNEL STATUS",
+        "GET VARIABLE EXTEN",
+    ),
+    "set_autohangup_get_data": _script(
+        "ANSWER",
+        "SET AUTOHANGUP 3",
+        "GET DATA /prompts/tone2 5000 10",
+        "@2.3 caller keys '51'",
+    ),
+    "set_autohangup_exec": _script(
+        "ANSWER",
+        "SET AUTOHANGUP 1",
+        "EXEC Wait 3",
+        "CHANNEL STATUS",
+    ),
+    "set_autohangup_ringing": _script(
+        "ANSWER",
+        "SET AUTOHANGUP 1",
+        "EXEC Dial PJSIP/5145550123@far,5",
+        "GET VARIABLE DIALSTATUS",
+        "GET VARIABLE ANSWEREDTIME",
+        "CHANNEL STATUS",
+    ),
+    "set_autohangup_bridged": _script(
+        "ANSWER",
+        "SET AUTOHANGUP 2",
+        "EXEC Dial PJSIP/5145550123@far,20,g",
+        "GET VARIABLE DIALSTATUS",
+        "CHANNEL STATUS",
+    ),
+    "set_autohangup_record": _script(
+        "ANSWER",
+        "SET AUTOHANGUP 1",
+        'RECORD FILE /prompts/new wav "#" 3000',
+        "CHANNEL STATUS",
+    ),
+    "record_file_formats": _script(
+        "ANSWER",
+        *(f'RECORD FILE /prompts/new {name} "" 300' for name in _FORMATS),
+        'RECORD FILE /prompts/none/new wav "" 300',
+        "CHANNEL STATUS",
+    ),
+    "keys_across_applications": _script(
+        "ANSWER",
+        "EXEC Wait 2",
+        "@0.3 caller keys '12'",
+        "WAIT FOR DIGIT 500",
+        "EXEC Playback /prompts/tone2",
+        "@0.3 caller keys '34'",
+        "WAIT FOR DIGIT 500",
+        "EXEC Playback /prompts/tone2",
+        "@1.9 caller keys '567'",
+        "EXEC Read KEYS,/prompts/tone2,2,,,1",
+        "GET VARIABLE KEYS",
+        "WAIT FOR DIGIT 500",
+        "EXEC Read KEYS,,2,,,1",
+        "@0.3 caller keys '1234'",
+        "GET VARIABLE KEYS",
+        "WAIT FOR DIGIT 500",
+    ),
+    "keys_across_files": _script(
+        "ANSWER",
+        'RECORD FILE /prompts/new wav "#" 3000',
+        "@0.5 caller keys '1#23'",
+        "WAIT FOR DIGIT 500",
+        'GET OPTION /prompts/tone2 "5" 1000',
+        "@0.5 caller keys '456'",
+        "WAIT FOR DIGIT 500",
+        'CONTROL STREAM FILE /prompts/tone2 "5"',
+        "@0.5 caller keys '1256'",
+        "WAIT FOR DIGIT 500",
+        'SAY DIGITS 123 ""',
+        "@0.5 caller keys '7'",
+        "WAIT FOR DIGIT 500",
+        "SET VARIABLE A b",
+        "WAIT FOR DIGIT 500",
+    ),
     "asyncagi_break": _script("ASYNCAGI BREAK", "CHANNEL STATUS", "SPEECH DESTROY"),
     "speech_none": _script(
         "ANSWER",
@@ -183,6 +286,8 @@ def steps(case: str) -> tuple[str, list[Step]]:
     """Give what the caller dials, and what is done in the call."""
     if case in SCRIPTS:
         return "plain", SCRIPTS[case]
+    if case.startswith(EAGI):
+        return "enhanced", steps(case.removeprefix(EAGI))[1]
     dialled, found = "plain", []
     wrote = last = 0.0
     replied = False

@@ -41,6 +41,7 @@ _FAR = {
     "dial_declined": Behaviour.DECLINE,
     "dial_not_found": Behaviour.NOT_FOUND,
     "dial_no_answer": Behaviour.RING,
+    "set_autohangup_ringing": Behaviour.RING,
     "dial_caller_hangs_up_ringing": Behaviour.RING,
     "dial_caller_cancels_unanswered": Behaviour.RING,
 }
@@ -49,6 +50,7 @@ _DIALPLAN = """
 [from-softphone](+)
 exten => plain,1,AGI(${RECORDER})
  same => n(after),Hangup()
+exten => enhanced,1,EAGI(${RELAY},${RECORDER})
 exten => exithup,1,Set(AGIEXITONHANGUP=yes)
  same => n,AGI(${RECORDER})
 exten => exithup_sigyes,1,Set(AGIEXITONHANGUP=yes)
@@ -67,9 +69,31 @@ exten => away,1,Goto(from-softphone,plain,1)
 exten => hang,1,Hangup()
 """
 
+_RELAY = f"""#!{sys.executable}
+import os, signal, socket, sys, threading
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+host, _, port = sys.argv[1].split("/")[2].partition(":")
+link = socket.create_connection((host, int(port)))
+def pump(source, sink):
+    while data := source():
+        sink(data)
+    os._exit(0)
+for source, sink in (
+    (lambda: os.read(0, 65536), link.sendall),
+    (lambda: os.read(3, 65536), len),
+):
+    threading.Thread(target=pump, args=(source, sink), daemon=True).start()
+pump(lambda: link.recv(65536), lambda data: os.write(1, data))
+"""
+
 _MODULES = (
     "app_playtones app_controlplayback res_pjsip_messaging res_http_websocket res_aeap "
-    "res_speech_aeap pbx_builtins func_callerid"
+    "res_speech_aeap pbx_builtins func_callerid "
+    # What Debian's package has, for the names that RECORD FILE takes
+    "format_g719 format_g723 format_g726 format_g729 format_gsm format_h263 format_h264 "
+    "format_ilbc format_ogg_speex format_ogg_vorbis format_pcm format_siren7 format_siren14 "
+    "format_sln format_vox format_wav format_wav_gsm codec_gsm codec_g722 codec_resample "
+    "codec_adpcm codec_alaw codec_ulaw codec_g726 codec_ilbc codec_speex codec_a_mu"
 )
 
 
@@ -81,6 +105,7 @@ class Recorder:
         self._version = version
         self._names = {b"@far": b"@trunk", b"PJSIP/far": b"PJSIP/trunk"}
         self._sounds = str(sounds).encode()
+        self._folder = str(sounds.parent).encode()
 
     async def record(self, case: str, phone: SipPhone, far: SipPhone) -> None:
         """Record one case into its file."""
@@ -189,7 +214,7 @@ class Recorder:
         return data
 
     def _theirs(self, data: bytes) -> bytes:
-        data = data.replace(self._sounds, b"/prompts")
+        data = data.replace(self._sounds, b"/prompts").replace(self._folder, b"")
         for theirs, ours in self._names.items():
             data = data.replace(ours, theirs)
         return data
@@ -254,6 +279,10 @@ async def main(binary: str, version: str, cases: list[str]) -> None:
                 ) as phone,
             ):
                 recorder = Recorder(asterisk, version, sounds)
+                relay = Path(name) / "relay"
+                relay.write_text(_RELAY)
+                relay.chmod(0o755)
+                await asterisk.set_global("RELAY", str(relay))
                 for case in cases:
                     try:
                         await recorder.record(case, phone, far)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from agi_bridge.agi.encoding import separate_arguments
+from agi_bridge.agi.testing.application_names import OF_ASTERISK
 from agi_bridge.agi.testing.channel import SimulatedChannel
 from agi_bridge.agi.testing.channel_variables import ChannelVariables
 from agi_bridge.agi.testing.dtmf_script import HANG_UP
@@ -60,19 +61,26 @@ class Applications:
         }
 
     async def run(self, name: str, text: str) -> int:
-        """Run an application and return its result; -2 if it does not exist (`handle_exec`)."""
-        name = name.lower()
-        code = self._channel.scenario.applications.get(name)
+        """Run an application and return its result; -2 if it does not exist (`handle_exec`).
+
+        Raises:
+            ValueError: Asterisk has it, and it is not simulated.
+        """
+        key = name.lower()
+        code = self._channel.scenario.applications.get(key)
         if code is not None:
             return code
-        if name in _WITHOUT_EFFECT:
+        if key in _WITHOUT_EFFECT:
             return 0
-        application = self._supported.get(name)
-        return (
-            _NO_SUCH_APPLICATION
-            if application is None
-            else await application(separate_arguments(text))
-        )
+        application = self._supported.get(key)
+        if application is not None:
+            return await application(separate_arguments(text))
+        if key in OF_ASTERISK:
+            raise ValueError(
+                f"FakeAsterisk does not run {name}; say what EXEC returns: "
+                f"applications={{{name!r}: 0}}"
+            )
+        return _NO_SUCH_APPLICATION
 
     async def _answer(self, _args: list[str]) -> int:
         self._channel.record.answered = True

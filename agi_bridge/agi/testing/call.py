@@ -4,6 +4,7 @@ It sends the environment, reads commands and replies. What the caller does is in
 each command does in `commands`.
 """
 
+import asyncio
 from typing import Protocol
 
 from agi_bridge.agi.encoding import split_command
@@ -100,13 +101,26 @@ class SimulatedCall:
         self._send("".join(lines[17:]) + "\n")
 
     async def _next_line(self) -> str | None:
-        while (line := self._received.read_line()) is None:
+        while True:
+            if self.channel.hanging_up or self.channel.seconds_left() == 0:
+                self._die()
+            if (line := self._received.read_line()) is not None:
+                return line
             if self._received.closed:
                 return None
-            if self.channel.hanging_up:
-                self._die()
+            await self._something()
+
+    async def _something(self) -> None:
+        """Wait until something comes, or the PBX hangs up by itself."""
+        left, pace = self.channel.seconds_left(), self._scenario.pace
+        if left is None or not pace:  # without a pace no time passes between commands
             await self._received.changed()
-        return line
+            return
+        timer = asyncio.get_running_loop().call_later(left * pace, self._received.wake)
+        try:
+            await self._received.changed()
+        finally:
+            timer.cancel()
 
     async def _run(self, line: str) -> None:
         """Handle one line, as `run_agi` and `agi_handle_command` do."""

@@ -43,6 +43,7 @@ class SimulatedChannel:
         }
         self._keys = DtmfQueue()
         self._elapsed = 0.0
+        self._hangs_up_at: float | None = None
         self._started_at = scenario.clock.time() if scenario.pace else 0.0
 
     @property
@@ -60,6 +61,16 @@ class SimulatedChannel:
     def hang_up_after_reply(self) -> None:
         """Let the channel die when the reply of the running command has been sent."""
         self.hanging_up = True
+
+    def hang_up_in(self, seconds: float) -> None:
+        """Let the PBX hang up after this time, whatever runs then; 0 and less: never."""
+        self._hangs_up_at = self.now() + seconds if seconds > 0 else None
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds until the PBX hangs up, 0 if it is to do so now; None: never."""
+        if self._hangs_up_at is None or self.dead:
+            return None
+        return max(0.0, self._hangs_up_at - self.now())
 
     def prompt_starts(self) -> None:
         """Start the caller's next chance to press keys, as a prompt does."""
@@ -116,15 +127,19 @@ class SimulatedChannel:
         """Ask the live caller. Keys that are not accepted are lost, as in Asterisk."""
         pace = self.scenario.pace
         start = self.now()
+        whole, seconds = seconds, self._until_hangup(seconds)
         while (left := seconds - (self.now() - start)) > 0:
             key = await self._unless_interrupted(self.scenario.next_key(left * (pace or 1.0)))
             if not pace:
                 if key is None:  # set, not added up: a sum of parts would never be exact
                     self._elapsed = start + seconds
-                    return ""
+                    break
                 self._elapsed += min(_KEY_SECONDS, left)
             if key is not None and key in accepted + HANG_UP:
                 return key
+        if seconds < whole:
+            self.hanging_up = True
+            raise CallerGoneError(seconds)
         return ""
 
     # -- time -------------------------------------------------------------------------------------
@@ -139,7 +154,7 @@ class SimulatedChannel:
         """Let time pass.
 
         Raises:
-            CallerGoneError: the caller hung up meanwhile.
+            CallerGoneError: the caller or the PBX hung up meanwhile.
             WrittenIntoError: the server wrote meanwhile, and the command is `abortable`.
             SessionOverError: the server closed meanwhile.
         """
@@ -147,11 +162,20 @@ class SimulatedChannel:
         if self.hanging_up:
             self._elapsed += min(_KEY_SECONDS, seconds)
             raise CallerGoneError(min(_KEY_SECONDS, seconds))
-        self._elapsed += seconds
+        passed = self._until_hangup(seconds)
+        self._elapsed += passed
         pace = self.scenario.pace
-        if pace and seconds > 0:
-            sleep = self.scenario.clock.sleep(seconds * pace)
+        if pace and passed > 0:
+            sleep = self.scenario.clock.sleep(passed * pace)
             await self._unless_interrupted(sleep, start, abortable=abortable)
+        if passed < seconds:
+            self.hanging_up = True
+            raise CallerGoneError(passed)
+
+    def _until_hangup(self, seconds: float) -> float:
+        """So many seconds, or fewer if the PBX hangs up before."""
+        left = self.seconds_left()
+        return seconds if left is None else min(seconds, left)
 
     async def _unless_interrupted(
         self, awaitable: Awaitable[T], start: float | None = None, *, abortable: bool = True

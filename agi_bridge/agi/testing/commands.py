@@ -28,6 +28,7 @@ USAGE = (
 )
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+")
+_DECIMAL = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _EPOCH = re.compile(r"[0-9]{1,18}")
 
 
@@ -76,6 +77,12 @@ class CommandHandlers(PlaybackHandlers):
         if not numeric and args[0] not in self._channel.scenario.labels:
             return USAGE
         self._channel.record.continue_at[what] = args[0]
+        return "200 result=0\n"
+
+    async def set_autohangup(self, args: list[str]) -> str:
+        """Set when the PBX hangs up: SET AUTOHANGUP; 0 and less is never (`handle_autohangup`)."""
+        found = _DECIMAL.match(args[0])
+        self._channel.hang_up_in(float(found[0]) if found else 0.0)
         return "200 result=0\n"
 
     async def gosub(self, args: list[str]) -> str:
@@ -301,7 +308,7 @@ def _commands() -> dict[str, Command]:
         Command("SAY TIME", lambda s, w: s.say("time", w), 2, 2, takes_time=True, number=0),
         Command("SEND IMAGE", a.done, 1, 1),
         Command("SEND TEXT", a.send_text, 1, 1),
-        Command("SET AUTOHANGUP", a.done, 1, 1),
+        Command("SET AUTOHANGUP", a.set_autohangup, 1, 1, form=(0, _is_decimal)),
         Command("SET CALLERID", a.set_callerid),
         Command("SET CONTEXT", lambda s, w: s.set_continuation("context", w), 1, 1),
         Command("SET EXTENSION", lambda s, w: s.set_continuation("extension", w), 1, 1),
@@ -326,6 +333,10 @@ def _commands() -> dict[str, Command]:
 
 def _is_case(text: str) -> bool:
     return not text or text[0] in "aAlLnNuU"
+
+
+def _is_decimal(text: str) -> bool:
+    return bool(_DECIMAL.match(text))
 
 
 def _is_epoch(text: str) -> bool:

@@ -29,6 +29,21 @@ _LEAST_FOR_OFFSET = 7  # arguments of CONTROL STREAM FILE
 _EXTENSIONS = frozenset(
     {".wav", ".sln", ".ulaw", ".ul", ".alaw", ".gsm", ".g722", ".wav16", ".mp3"}
 )
+_RATES = {
+    **dict.fromkeys(
+        ("wav", "WAV", "wav49", "gsm", "ulaw", "ul", "ulw", "pcm", "mu", "alaw", "al", "alw"), 8000
+    ),
+    **dict.fromkeys(("au", "sln", "slin", "raw", "vox"), 8000),
+    **dict.fromkeys(("g726-16", "g726-24", "g726-32", "g726-40"), 8000),
+    **{f"sln{rate}": rate * 1000 for rate in (12, 16, 24, 32, 48, 96, 192)},
+    **dict.fromkeys(("g719", "g723", "g729", "ilbc", "siren7", "siren14", "spx"), 0),
+    **dict.fromkeys(("h263", "h264"), 0),
+    "sln44": 44100,
+    "wav16": 16000,
+    "g722": 16000,
+}
+"""Samples a second of the formats that RECORD FILE takes, in this spelling (`ast_format_def`). Of
+those with 0 nothing is written: Debian's package has no encoder for them."""
 
 
 class PlaybackHandlers:
@@ -183,17 +198,22 @@ class PlaybackHandlers:
     async def record_file(self, args: list[str]) -> str:
         """Record: RECORD FILE, until a key of the third argument or the end of the time.
 
-        A key that stops the beep before it is a "randomerror".
+        A key that stops the beep before it is a "randomerror". A format that Asterisk does not
+        know is found when the file is opened, after the beep.
         """
         if _beeps(args):
             key, _ = await self.play("file", "beep", _BEEP_MS, args[2])
             if key:
                 return f"200 result={ord(key)} (randomerror) endpos=0\n"
+        rate = _RATES.get(args[1])
+        if rate is None:
+            self.fail()
+            return "200 result=-1 (writefile)\n"
         wait = leading_number(args[3])
         key, seconds = await self._channel.listen(
             FOREVER_SECONDS if wait < 0 else wait / 1000, args[2]
         )
-        endpos = round(seconds * 1000) * SAMPLES_PER_MS
+        endpos = round(seconds * rate)
         return (
             f"200 result={ord(key)} (dtmf) endpos={endpos}\n"
             if key

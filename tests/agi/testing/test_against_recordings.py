@@ -63,8 +63,20 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     "keys_fast_across_commands": {},
     "keys_fast_while_no_command_runs": {},
     "keys_while_no_command_runs": {},
+    "keys_across_applications": {},
+    "keys_across_files": {},
     "many_args": {},
+    "record_file": {},
+    "record_file_formats": {},
     "say_french": {},
+    "set_autohangup": {},
+    "set_autohangup_bridged": {"dial": DialOutcome("ANSWER", ring_seconds=0.3)},
+    "set_autohangup_endings": {},
+    "set_autohangup_exec": {},
+    "set_autohangup_get_data": {},
+    "set_autohangup_idle": {"extension": "plain"},
+    "set_autohangup_record": {},
+    "set_autohangup_ringing": {"dial": "NOANSWER"},
     "set_bad_extension": {},
     "set_context_extension_priority": {},
     "set_extension_only": {},
@@ -106,6 +118,8 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     },
     "dial_unknown_endpoint": {"dial": "CHANUNAVAIL"},
     "dial_unknown_tech": {"dial": DialOutcome("CHANUNAVAIL", cause=66)},
+    "eagi_keys_across_commands": {"environment": {"enhanced": "1.0"}},
+    "eagi_keys_while_no_command_runs": {"environment": {"enhanced": "1.0"}},
     "env_plain": {},
     "get_data_empty_prompt": {},
     "get_option": {},
@@ -160,8 +174,14 @@ OF_16: dict[str, dict[str, Any]] = {
     "dial_caller_hangs_up_ringing": {"dial": DialOutcome("CANCEL", cause=16)},
 }
 # What needs things that the fake does not have: other functions of the dialplan, subroutines that
-# hang up, an engine that refuses grammars, a place in the sound to the millisecond.
-BEYOND = re.compile(rb"CHANNEL\(language\)|JSON_DECODE|CPLAYBACKOFFSET|GOSUB sub hang| GRAMMAR a")
+# hang up, an engine that refuses grammars, a place in the sound to the millisecond, folders,
+# silence that is heard, encoders that are not there and leave -1.
+BEYOND = re.compile(
+    rb"CHANNEL\(language\)|JSON_DECODE|CPLAYBACKOFFSET|GOSUB sub hang| GRAMMAR a|"
+    rb"RECORD FILE \S*none|RECORD FILE.* s=1|RECORD FILE \S+ (g723|spx)"
+)
+TIMED_OUT = re.compile(rb"result=\d+ \(timeout\) endpos=(\d+)")
+FRAME = 2400  # samples: of a recording of 0.3 s
 
 
 KEYED = re.compile(rb"caller keys '(\S+)'(?:, held (\S+) s, gap (\S+) s)?")
@@ -193,9 +213,13 @@ class Out:
 
 
 def alike(data: bytes) -> bytes:
-    """Leave out what differs from call to call: when a key came, and the texts of usages."""
+    """Leave out what differs from call to call: when a key came, and the texts of usages.
+
+    A recording ends with a frame, and gives the milliseconds that were left as its result.
+    """
     data = data.replace(b"endpos=3404", b"endpos=3400")  # a sound of 425.5 ms
     data = re.sub(rb"(PJSIP/far)-[0-9a-f]{8}", rb"\1-N", data)
+    data = TIMED_OUT.sub(lambda found: b"timeout %d" % round(int(found[1]) / FRAME), data)
     data = re.sub(rb"520-.*?520 End of proper usage\.", b"520", data, flags=re.DOTALL)
     return re.sub(rb"(result=(?!0)-?\d+(?: \(\w+\))?) endpos=\d+", rb"\1 endpos=N", data)
 

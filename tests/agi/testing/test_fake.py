@@ -302,6 +302,10 @@ async def test_applications_read_numbers_as_c_does() -> None:
     ) == [0, 0, "NOANSWER", 0, "ERROR", -1, -1]
 
 
+async def run_application(channel: Channel, name: str) -> None:
+    await channel.exec(name, "sales")
+
+
 async def test_applications_that_only_succeed_and_those_that_are_not_there() -> None:
     fake = FakeAsterisk(applications={"Queue": 1, "VoiceMail": -1})
     assert await run_steps(
@@ -314,7 +318,15 @@ async def test_applications_that_only_succeed_and_those_that_are_not_there() -> 
         lambda c: c.exec("VoiceMail", "1"),
     ) == [0, 0, 0, 1, "from-trunk", -1]
     with pytest.raises(AGIAppError):
-        await run_steps(FakeAsterisk(), lambda c: c.exec("Queue", "sales"))
+        await FakeAsterisk().run(
+            lambda c: run_application(c, "Quebe"), applications=frozenset({"Quebe"})
+        )
+
+
+@pytest.mark.parametrize("name", ["Queue", "backGround", "VoiceMail"])
+async def test_an_application_that_is_not_simulated_is_named_with_what_to_do(name: str) -> None:
+    with pytest.raises(ValueError, match=f"does not run {name}; .*applications={{'{name}': 0}}"):
+        await FakeAsterisk().run(lambda c: run_application(c, name), applications=frozenset({name}))
 
 
 @pytest.mark.parametrize("step", [lambda c: c.exec("Hangup"), lambda c: c.hangup()])

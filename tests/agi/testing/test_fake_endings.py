@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from agi_bridge.agi import (
     Channel,
+    ChannelState,
     DigitsResult,
     Limits,
     PlaybackResult,
@@ -51,6 +52,57 @@ async def test_all_calls_can_be_hung_up_from_outside() -> None:
         await waiting.wait()
         fake.hang_up()
         assert (await call).hung_up
+
+
+async def test_the_pbx_hangs_up_at_the_time_that_was_set() -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.set_autohangup(3)
+        await channel.stream_file("a")
+        await channel.stream_file("b")
+
+    record = await FakeAsterisk(sounds={"a": 2000, "b": 2000}).run(handler)
+    assert (record.status, record.hung_up, record.seconds) == ("HANGUP", True, 3.0)
+    assert [(each.name, each.milliseconds, each.interrupted_by) for each in record.heard] == [
+        ("a", 2000, ""),
+        ("b", 1000, "!"),
+    ]
+
+
+async def test_a_time_that_was_taken_back_ends_nothing() -> None:
+    assert await run_steps(
+        FakeAsterisk(),
+        lambda c: c.set_autohangup(0.5),
+        lambda c: c.set_autohangup(0),
+        lambda c: c.wait_for_digit(2.0),
+        lambda c: c.channel_status(),
+    ) == [None, None, "", ChannelState.UP]
+
+
+class Silent(FakeAsterisk):
+    """A live caller who says nothing, in no time."""
+
+    async def next_key(self, timeout: float) -> None:  # noqa: ASYNC109 - the PBX's own
+        """Nothing is pressed."""
+
+
+async def test_a_live_caller_is_hung_up_on_too() -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.set_autohangup(2)
+        await channel.wait_for_digit(10)
+
+    record = await Silent(keys=None).run(handler)
+    assert (record.status, record.seconds) == ("HANGUP", 2.0)
+
+
+async def test_the_pbx_hangs_up_while_no_command_runs() -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.set_autohangup(2)
+        async with channel.until_hangup():
+            await asyncio.Event().wait()
+
+    with capture_logs():
+        record = await FakeAsterisk(pace=0.01).run(handler)
+    assert (record.status, record.hung_up) == ("HANGUP", True)
 
 
 # -- errors -----------------------------------------------------------------------------------
