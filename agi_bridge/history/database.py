@@ -99,7 +99,7 @@ def open_for_service(path: Path, fingerprint: str) -> sqlite3.Connection:
     more, so they lose what stands for these.
 
     Raises:
-        HistoryError: a newer version wrote it.
+        HistoryError: a newer version wrote it, or it is another database.
         sqlite3.Error, OSError: it cannot be made, opened or written.
     """
     with suppress(FileExistsError):
@@ -109,6 +109,8 @@ def open_for_service(path: Path, fingerprint: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         with transaction(connection):
             version = version_of(connection)
+            if not version:
+                _require_empty(connection)
             for step in _UPGRADES[version:]:
                 for statement in filter(str.strip, step.split(";")):
                     connection.execute(statement)
@@ -134,6 +136,11 @@ def version_of(connection: sqlite3.Connection) -> int:
     if version > VERSION:
         raise HistoryError("newer", "a newer agi-bridge wrote the call history")
     return int(version)
+
+
+def _require_empty(connection: sqlite3.Connection) -> None:
+    if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
+        raise HistoryError("damaged", "a database of something else is in its place")
 
 
 @contextmanager

@@ -152,10 +152,10 @@ class HistoryWriter:
             self._end_earlier_calls(self._connection)
         except (sqlite3.DatabaseError, HistoryError) as error:
             self._disconnect()
-            newer = isinstance(error, HistoryError) and error.code == "newer"
-            if not self._owner or not (newer or database.is_damage(error)):
+            reason = "damaged" if database.is_damage(error) else getattr(error, "code", None)
+            if not self._owner or reason not in {"newer", "damaged"}:
                 raise
-            return self._begun_again("newer" if newer else "damaged")
+            return self._begun_again(reason)
         self._identity = database.identity(self._path)
         return self._connection
 

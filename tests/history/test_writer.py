@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,14 +110,25 @@ def test_another_process_ends_no_calls_and_sets_nothing_aside(tmp_path: Path) ->
     assert (tmp_path / database.FILE).read_bytes().startswith(b"no database")
 
 
-@pytest.mark.parametrize("reason", ["damaged", "newer"])
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("damaged", "damaged"), ("of something else", "damaged"), ("newer", "newer")],
+)
 def test_a_file_that_cannot_be_used_is_set_aside_and_begun_again(
-    tmp_path: Path, write: Callable[..., None], read: Callable[..., list[Call]], reason: str
+    tmp_path: Path,
+    write: Callable[..., None],
+    read: Callable[..., list[Call]],
+    how: str,
+    reason: str,
 ) -> None:
     write({"language": "fr"})
     path = tmp_path / database.FILE
-    if reason == "damaged":
+    if how == "damaged":
         path.write_bytes(b"no database" * 1000)
+    elif how == "of something else":
+        path.unlink()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE calls (x TEXT)")
     else:
         connection = sqlite3.connect(path)
         connection.execute("PRAGMA user_version = 999")
