@@ -8,6 +8,7 @@ It replies as recordings of Asterisk 22 do. No time passes unless you set a pace
 """
 
 from agi_bridge.agi.testing.dtmf_script import DtmfScript, KeysBySound, KeySequence
+from agi_bridge.agi.testing.errors import NotSimulatedError
 from agi_bridge.agi.testing.pbx import FakeAsterisk
 from agi_bridge.agi.testing.record import (
     CallEvent,
@@ -29,5 +30,6 @@ __all__ = [
     "KeySequence",
     "KeysBySound",
     "LoopClock",
+    "NotSimulatedError",
     "PlayedSound",
 ]

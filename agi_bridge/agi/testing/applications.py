@@ -8,7 +8,7 @@ from agi_bridge.agi.testing.application_names import OF_ASTERISK
 from agi_bridge.agi.testing.channel import SimulatedChannel
 from agi_bridge.agi.testing.channel_variables import ChannelVariables
 from agi_bridge.agi.testing.dtmf_script import HANG_UP
-from agi_bridge.agi.testing.errors import CallerGoneError
+from agi_bridge.agi.testing.errors import CallerGoneError, NotSimulatedError
 from agi_bridge.agi.testing.playback import leading_number
 from agi_bridge.agi.testing.record import DialAttempt, DialOutcome, PlayedSound
 
@@ -64,7 +64,7 @@ class Applications:
         """Run an application and return its result; -2 if it does not exist (`handle_exec`).
 
         Raises:
-            ValueError: Asterisk has it, and it is not simulated.
+            NotSimulatedError: Asterisk has it, the simulation has not.
         """
         key = name.lower()
         code = self._channel.scenario.applications.get(key)
@@ -76,9 +76,8 @@ class Applications:
         if application is not None:
             return await application(separate_arguments(text))
         if key in OF_ASTERISK:
-            raise ValueError(
-                f"FakeAsterisk does not run {name}; say what EXEC returns: "
-                f"applications={{{name!r}: 0}}"
+            raise NotSimulatedError(
+                f"the application {name}", f"say what EXEC returns: applications={{{name!r}: 0}}"
             )
         return _NO_SUCH_APPLICATION
 

@@ -1,12 +1,13 @@
 """The channel variables and the AstDB of a simulated call, and the dialplan text that reads them.
 
 Of dialplan functions only `URIENCODE` and `LEN` are evaluated, and no expressions (`$[...]`):
-another one in a text is a ValueError, unless the scenario's variables have it by its name.
+another one in a text is a `NotSimulatedError`, unless the scenario's variables have it by its name.
 """
 
 import re
 from urllib.parse import quote
 
+from agi_bridge.agi.testing.errors import NotSimulatedError
 from agi_bridge.agi.testing.scenario import Scenario
 
 _INNERMOST = re.compile(r"\$\{((?:URIENCODE|LEN)\()?([^${}]*)\}")
@@ -56,7 +57,7 @@ class ChannelVariables:
         """What `${name}` becomes in a text."""
         text = self._get(name)
         if text is None and "(" in name:
-            raise ValueError(f"FakeAsterisk does not evaluate {name}; give it in `variables`")
+            raise NotSimulatedError(f"the function {name}", "give it in `variables`")
         return text or ""
 
     def read(self, name: str) -> str | None:
@@ -71,10 +72,10 @@ class ChannelVariables:
         """Replace ``${X}``, ``${URIENCODE(${X})}`` and ``${LEN(${X})}``, innermost first.
 
         Raises:
-            ValueError: the text has another function, or an expression.
+            NotSimulatedError: the text has another function, or an expression.
         """
         if "$[" in expression:
-            raise ValueError("FakeAsterisk does not evaluate expressions like $[1 + 2]")
+            raise NotSimulatedError("expressions like $[1 + 2]", "evaluate them in the server")
         kept: list[str] = []
 
         def replace(found: re.Match[str]) -> str:

@@ -5,7 +5,7 @@
     ├── WrittenIntoError     the server wrote while the command ran
     └── SessionOverError     the session is over
 
-None of them leaves `agi_bridge.agi.testing`.
+None of them leaves `agi_bridge.agi.testing`. `NotSimulatedError` does: it tells who wrote a test.
 """
 
 
@@ -27,3 +27,16 @@ class WrittenIntoError(PbxError):
 
 class SessionOverError(PbxError):
     """One side has closed."""
+
+
+class NotSimulatedError(ValueError):
+    """A server asked for something of Asterisk's that the simulation lacks.
+
+    Args:
+        what: that, e.g. ``the application Queue``.
+        cure: what to do about it in a test.
+    """
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"FakeAsterisk lacks {what}; {cure}")
+        self.what: str = what

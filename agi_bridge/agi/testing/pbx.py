@@ -43,7 +43,7 @@ class FakeAsterisk:
             that returns either.
         variables: channel variables that are set at the start.
         applications: results of further applications for EXEC; 1 is followed by a usage block. One
-            that Asterisk has, and neither is here nor simulated, is a ValueError that names it.
+            that Asterisk has, and neither is here nor simulated, is a `NotSimulatedError`.
         labels: the labels that SET PRIORITY knows.
         subroutines: those that GOSUB finds, by ``context,extension,priority``: what GOSUB_RETVAL
             becomes, or a function of the arguments that returns it.

@@ -16,7 +16,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from rich.console import Console
 
-from agi_bridge.agi.testing import CallEvent, CallRecord, DialOutcome, DtmfScript, FakeAsterisk
+from agi_bridge.agi.testing import (
+    CallEvent,
+    CallRecord,
+    DialOutcome,
+    DtmfScript,
+    FakeAsterisk,
+    NotSimulatedError,
+)
 from agi_bridge.lab.errors import SoftphoneUsageError
 from agi_bridge.lab.softphone.keys import Keyboard
 from agi_bridge.lab.softphone.sounds import Sounds
@@ -155,6 +162,9 @@ async def run_softphone(
         transcript.line(
             None, "error", f"cannot reach a bridge at {target.host} port {target.port}: {why}"
         )
+        return FAILED
+    except NotSimulatedError as error:
+        transcript.line(None, "error", f"this simulated PBX lacks {error.what}")
         return FAILED
     except asyncio.CancelledError:
         transcript.line(None, "error", "cancelled")

@@ -11,7 +11,7 @@ from agi_bridge.agi import (
     PlaybackResult,
     Server,
 )
-from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, PlayedSound
+from agi_bridge.agi.testing import DialOutcome, FakeAsterisk, NotSimulatedError, PlayedSound
 from tests.agi.testing.steps import ALL, Step, dial, run_steps
 
 # -- the environment --------------------------------------------------------------------------
@@ -285,7 +285,7 @@ async def test_what_the_fake_does_not_evaluate_is_named(text: str) -> None:
     async def handler(channel: Channel) -> None:
         await channel.get_full_variable(text)
 
-    with pytest.raises(ValueError, match="does not evaluate"):
+    with pytest.raises(NotSimulatedError, match=r"lacks (the function|expressions)"):
         await FakeAsterisk().run(handler)
 
 
@@ -325,7 +325,7 @@ async def test_applications_that_only_succeed_and_those_that_are_not_there() -> 
 
 @pytest.mark.parametrize("name", ["Queue", "backGround", "VoiceMail"])
 async def test_an_application_that_is_not_simulated_is_named_with_what_to_do(name: str) -> None:
-    with pytest.raises(ValueError, match=f"does not run {name}; .*applications={{'{name}': 0}}"):
+    with pytest.raises(NotSimulatedError, match=f"lacks .* {name}; .*applications={{'{name}': 0}}"):
         await FakeAsterisk().run(lambda c: run_application(c, name), applications=frozenset({name}))
 
 

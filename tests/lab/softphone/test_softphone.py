@@ -148,6 +148,16 @@ async def test_a_bridge_that_refuses_is_one_clear_line_and_exit_code_1() -> None
     assert shown.splitlines()[-1].endswith("error  the bridge refused the call: no line here")
 
 
+async def test_what_the_simulated_pbx_lacks_is_one_clear_line_and_exit_code_1() -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.exec("BackGround", "beep")
+
+    code, shown = await call(handler)
+
+    assert code == FAILED
+    assert shown.splitlines()[-1].endswith("this simulated PBX lacks the application BackGround")
+
+
 async def test_a_bridge_that_breaks_off_is_exit_code_1() -> None:
     async def handler(channel: Channel) -> None:
         await channel.answer()
