@@ -20,7 +20,7 @@ from agi_bridge.consent.ledger.schema import (
     brand_scope,
     seller_scope,
 )
-from agi_bridge.consent.ledger.transaction import lock_keys
+from agi_bridge.consent.ledger.transaction import array, lock_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -129,20 +129,20 @@ def last_statements(
     return [
         (_LOCKS, _locks(allowed)),
         (_PERSONS, _persons(allowed)),
-        *((text, (*rows, *window)) for text, rows, window in checks if rows[0]),
+        *((text, (*rows, *window)) for text, rows, window in checks if rows),
     ]
 
 
-def _locks(allowed: Sequence[Allowed]) -> tuple[Any, ...]:
+def _locks(allowed: Sequence[Allowed]) -> tuple[str, ...]:
     """The keys to lock, in order, and whether each is shared; a line is if it is far for all."""
     names = {name for each in allowed for name in each.subject.names}
     near = {f"line:{each.subject.person.line_id}" for each in allowed if not each.is_far}
     shared = set(lock_keys(name for name in names - near if name.startswith("line:")))
     keys = lock_keys(names)
-    return keys, [key in shared for key in keys]
+    return array(keys), array(key in shared for key in keys)
 
 
-def _persons(allowed: Iterable[Allowed]) -> tuple[list[Any], ...]:
+def _persons(allowed: Iterable[Allowed]) -> tuple[str, ...]:
     rows = [
         (
             each.subject.number,
@@ -153,28 +153,28 @@ def _persons(allowed: Iterable[Allowed]) -> tuple[list[Any], ...]:
         )
         for each in allowed
     ]
-    return _columns(rows, 5)
+    return _columns(rows)
 
 
-def _numbers(allowed: Iterable[Allowed]) -> tuple[list[Any], ...]:
+def _numbers(allowed: Iterable[Allowed]) -> tuple[str, ...]:
     rows = {
         (each.subject.number, each.subject.person.line_id or "", most)
         for each in allowed
         if (most := each.subject.person.rules.number_per_day)
     }
-    return _columns([*rows], 3)
+    return _columns([*rows])
 
 
-def _callers(allowed: Iterable[Allowed]) -> tuple[list[Any], ...]:
+def _callers(allowed: Iterable[Allowed]) -> tuple[str, ...]:
     rows = {
         (each.subject.caller, most)
         for each in allowed
         if (most := caller_limit(each.subject.person)[1])
     }
-    return _columns([*rows], 2)
+    return _columns([*rows])
 
 
-def _lines(allowed: Iterable[Allowed]) -> tuple[list[Any], ...]:
+def _lines(allowed: Iterable[Allowed]) -> tuple[str, ...]:
     """The limits of lines, as far as they hold for the callers who agree here."""
     most: dict[tuple[str | None, str | None], list[int]] = {}
     near: set[tuple[str | None, str | None]] = set()
@@ -193,8 +193,9 @@ def _lines(allowed: Iterable[Allowed]) -> tuple[list[Any], ...]:
             limits[3] = min(limits[3], rules.hourly(rules.unidentified_share))
         if not each.is_far:
             near.add(line)
-    return _columns([(*line, line not in near, *limits) for line, limits in most.items()], 7)
+    return _columns([(*line, line not in near, *limits) for line, limits in most.items()])
 
 
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> tuple[list[Any], ...]:
-    return tuple([row[column] for row in rows] for column in range(width))
+def _columns(rows: Sequence[Sequence[Any]]) -> tuple[str, ...]:
+    """The columns of rows, each as an array; none if there are no rows."""
+    return tuple(map(array, zip(*rows, strict=True)))

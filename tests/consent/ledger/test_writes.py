@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 import pytest
 
 from agi_bridge.consent import LedgerUnavailable
 from agi_bridge.consent.ledger import Ledger, append, links
 from agi_bridge.consent.ledger.database import Database
 from agi_bridge.consent.ledger.statement import Statement
+from agi_bridge.consent.ledger.transaction import array
 from agi_bridge.evidence.verify import Verifier
 from tests.support.consent_builders import HEARD, submitting
 from tests.support.external_db import execute
@@ -89,6 +91,26 @@ def test_rows_that_cannot_be_made_undo_those_that_were_sent(
     with database.transaction() as transaction:
         assert transaction.connection == 1
         transaction.write([(PUT, [("later",)])])
+
+
+TEXTS: Final = ("", "NULL", "null", "a,b", "{}", '"', "\\", '\\"', " x ", "é☎", "'", "%s", "a\nb")
+
+
+@pytest.mark.parametrize("cursor", [psycopg.Cursor, psycopg.ClientCursor])
+def test_postgresql_reads_our_arrays_as_they_were(
+    emptied_url: str, cursor: type[psycopg.Cursor[Any]]
+) -> None:
+    given: tuple[tuple[str, list[object]], ...] = (
+        ("text", [*TEXTS, None]),
+        ("bytea", [b"", b"\\x00\x00\xff", None]),
+        ("bigint", [-(2**63), 0, 2**63 - 1]),
+        ("boolean", [True, False]),
+        ("text", []),
+    )
+    with psycopg.connect(emptied_url) as connection, cursor(connection) as opened:
+        for kind, values in given:
+            opened.execute(f"select %s::{kind}[]".encode(), (array(values),))
+            assert opened.fetchone() == (values,)
 
 
 async def test_a_group_in_portions_is_one_chain(
