@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from agi_bridge import phone
 from agi_bridge.console.forms import read_form
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
-from agi_bridge.history import RESULTS, CallFilter, HistoryError, moments, short, words
+from agi_bridge.history import RESULTS, Call, CallFilter, HistoryError, moments, short, words
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
     from starlette.requests import Request
 
     from agi_bridge.console.live import LivePages
     from agi_bridge.console.service import Service
-    from agi_bridge.history import Call
     from agi_bridge.settings import Settings
 
 PAGE: Final = 50
@@ -47,8 +46,12 @@ class CallPages:
         self._live = live
 
     async def find(self, request: Request) -> Response:
-        """Show calls, the newest first: of a day, a line, with a result."""
+        """Show calls, the newest first: of a day, a line, with a result; or lead to one."""
         settings, query = self._service.settings, request.query_params
+        if wanted_call := query.get("call", "").strip():  # not in a path: an id may have a slash
+            found_call = await self._get_live_or_ended(wanted_call)
+            id_ = found_call.id if isinstance(found_call, Call) else str(found_call["id"])
+            return RedirectResponse(f"/calls/{id_}", 303)
         day = read_day(query.get("day", ""))
         chosen = {
             "day": "" if day is None else day.isoformat(),
@@ -77,11 +80,21 @@ class CallPages:
 
     async def show(self, request: Request) -> Response:
         """Show one call: in progress, or as the history has it."""
-        wanted = request.path_params["call"]
+        found = await self._get_live_or_ended(request.path_params["call"])
+        if not isinstance(found, Call):
+            return page(request, "call-live.html", call=found)
+        return page(request, "call.html", call=found, moments=moments(found.events), short=short)
+
+    async def _get_live_or_ended(self, wanted: str) -> Call | Mapping[str, Any]:
+        """A call in progress, or as the history has it, which is waited for.
+
+        Raises:
+            HistoryError: there is no such call, or it cannot be read.
+        """
         over = asyncio.get_running_loop().time() + WRITTEN_SECONDS
         live = (await self._service.live([wanted])).timelines.get(wanted)
         if live is not None:
-            return page(request, "call-live.html", call=live)
+            return live
         while True:  # in the file alone: the calls' loop is asked once
             try:
                 call = await asyncio.to_thread(self._get, wanted)
@@ -90,9 +103,7 @@ class CallPages:
                     raise
             else:
                 if not call.in_progress or asyncio.get_running_loop().time() > over:
-                    return page(
-                        request, "call.html", call=call, moments=moments(call.events), short=short
-                    )
+                    return call
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def stream(self, request: Request) -> Response:

@@ -44,6 +44,7 @@ class NowPage:
             calls=live.calls,
             shown=len(live.calls),
             day=day,
+            history_days=self._service.settings.history.days,
         )
 
     async def stream(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
@@ -41,7 +42,6 @@ _HIDING: Final = re.compile(
     r"\U000e0000-\U000e007f]"
 )
 """Characters that let a text read as another one: they turn its direction, or are not seen."""
-_PLAIN: Final = re.compile(r"\w[\w.:@+~-]{0,79}", re.ASCII)
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
@@ -84,7 +84,7 @@ def environment() -> Environment:
         "ago": ago,
         "bytes": in_bytes,
         "clock": clock,
-        "is_plain": is_plain,
+        "quoted": quoted,
         "seconds": in_seconds,
         "within_hour": within_hour,
         "words": in_words,
@@ -106,11 +106,6 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def is_plain(name: str) -> bool:
-    """Whether a name from outside can be a part of an address: others cannot be asked for by it."""
-    return _PLAIN.fullmatch(name) is not None
-
-
 def within_hour(moment: str | None) -> bool:
     """Whether a time is less than an hour ago; one that is not known is not."""
     if not moment:
@@ -121,6 +116,11 @@ def within_hour(moment: str | None) -> bool:
 def in_words(code: object) -> str:
     """A code as words: `hung_up` is "hung up"."""
     return str(code).replace("_", " ").replace("-", " ")
+
+
+def quoted(part: object) -> str:
+    """A part of an address, with everything escaped that would end the part: also `/`."""
+    return quote(str(part), safe="")
 
 
 def in_seconds(seconds: float) -> str:

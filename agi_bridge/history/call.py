@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from agi_bridge.observe import Event
 
 MAX_TEXT: Final = 80
-"""Characters that are kept of what a PBX sends: its unique id and the number called."""
+"""Characters that are kept of what a PBX sends, such as the number called."""
+MAX_UNIQUEID: Final = 256
+"""The same of its unique id, as the ledger keeps it. Asterisk's have at most 149, with the name of
+the system (`AST_MAX_UNIQUEID`)."""
 _ID_BITS: Final = 12
 """Bits of an id below the milliseconds of its beginning."""
 
@@ -87,7 +90,7 @@ class RecordedCall:
             id=call_id(self.id),
             begun=self.begun,
             ms=draft.ms,
-            uniqueid=_text(uniqueid),
+            uniqueid=as_uniqueid(uniqueid),
             line=_text(line),
             did=_text(did),
             language=_text(language),
@@ -143,7 +146,7 @@ class Draft:
             self.id,
             self.begun,
             self.ms,
-            _text(uniqueid),
+            as_uniqueid(uniqueid),
             line,
             _text(did),
             language,
@@ -269,6 +272,11 @@ def read_events(text: bytes) -> tuple[Event, ...]:
         for each in found
         if isinstance(each, list) and len(each) > 1 and isinstance(each[0], int)
     )
+
+
+def as_uniqueid(value: object) -> str | None:
+    """A unique id of Asterisk as the history keeps it."""
+    return None if value is None else str(value)[:MAX_UNIQUEID]
 
 
 def _text(value: object) -> str | None:

@@ -16,7 +16,7 @@ import structlog
 
 from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.history import database
-from agi_bridge.history.call import RecordedCall, call_id, first_id
+from agi_bridge.history.call import MAX_UNIQUEID, RecordedCall, as_uniqueid, call_id, first_id
 from agi_bridge.history.timeline import moments
 from agi_bridge.history.writer import HistoryWriter
 from agi_bridge.observe import Metrics
@@ -109,7 +109,7 @@ class History:
         """Know a call from now on; `end` it."""
         begun = time.time_ns() // 1_000_000
         self._last_id = max(self._last_id + 1, first_id(begun))
-        call = RecordedCall(entry, self._last_id, begun, uniqueid)
+        call = RecordedCall(entry, self._last_id, begun, as_uniqueid(uniqueid))
         call.save_at = time.monotonic() + TICK_SECONDS
         self._active[call.id] = call
         return call
@@ -128,6 +128,7 @@ class History:
 
     def live_timeline(self, wanted: str) -> dict[str, Any] | None:
         """Describe a call in progress with its timeline; None: it is not one of them."""
+        wanted = wanted[:MAX_UNIQUEID]
         for call in self._active.values():
             if wanted in {call_id(call.id), call.uniqueid}:
                 timeline = [

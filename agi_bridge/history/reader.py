@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge.history import database
-from agi_bridge.history.call import Call, call_id, first_id, read_events
+from agi_bridge.history.call import Call, as_uniqueid, call_id, first_id, read_events
 from agi_bridge.history.errors import HistoryError
 from agi_bridge.history.number_key import NumberKey
 from agi_bridge.history.why import CUT_OFF
@@ -130,7 +130,8 @@ class HistoryReader:
         if not found:
             with _readable(self._path):
                 rows = self._connection.execute(
-                    f"{_SELECT} WHERE uniqueid = ? ORDER BY id DESC LIMIT 1", (wanted.strip(),)
+                    f"{_SELECT} WHERE uniqueid = ? ORDER BY id DESC LIMIT 1",
+                    (as_uniqueid(wanted.strip()),),
                 )
                 found = [self._call(row) for row in rows]
         if not found:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from .secret import SigningPlace
 from .sections import Section, safe_url
-from .types import AbsolutePath, LineName, ListOf, Text, readable_certificates
+from .types import AbsolutePath, LineName, ListOf, PrivatePath, Text, readable_certificates
 
 PushEvent: TypeAlias = Literal["accepted", "revoked", "expired", "reply"]
 
@@ -17,7 +17,7 @@ class PushSettings(Section):
     name: LineName
     """Which receiver it is: messages that wait are kept under this name."""
 
-    url: Annotated[Text, AfterValidator(safe_url)]
+    url: Annotated[Text, AfterValidator(safe_url), PrivatePath]
     """Where messages are posted; plain http only to loopback."""
 
     signing_secret: SigningPlace

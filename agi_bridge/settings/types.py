@@ -395,4 +395,11 @@ ListOf = BeforeValidator(_list)
 """Marks a field that the environment may give as `a,b` or as a JSON list."""
 
 CommandLine = BeforeValidator(_command)
-"""Marks a field that the environment may give as shell words or as a JSON list."""
+"""Marks a field that the environment may give as shell words or as a JSON list.
+
+Where settings are shown, its arguments are not: they may be tokens.
+"""
+
+
+class PrivatePath:
+    """Marks a URL whose path may let somebody in; where settings are shown, its host is."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.console import calls
+from agi_bridge.console.pages import FOLDER, quoted
 from tests.support.console_serving import LIVE_ID, FakeService, live_call, serving, settings
 from tests.support.history_calls import CALLER, DAY_MS, NUMBER
 
@@ -117,9 +118,44 @@ async def test_one_call_says_why_it_ended_and_what_happened_when(
 
 
 @pytest.mark.parametrize(
+    "uniqueid",
+    [
+        "1795413525.18",
+        f"{'system' * 20}-1795413525.18",
+        "../../settings",
+        "/ ?x=1&y#z%2F",
+        "é\u202e",
+    ],
+)
+async def test_a_call_is_opened_by_asterisks_id_whatever_is_in_it(
+    tmp_path: Path, write: Callable[..., None], read: Callable[..., list[Any]], uniqueid: str
+) -> None:
+    write({"begun": NOON, "uniqueid": uniqueid}, {"begun": NOON - 1, "uniqueid": "1.1"}, days=7000)
+    async with serving(FakeService(settings(tmp_path))) as client:
+        answer = await client.get(f"/calls?call={quoted(uniqueid)}")
+        newest = max(call.id for call in read())
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/calls/{newest}")
+
+
+async def test_a_call_in_progress_is_opened_by_its_id(tmp_path: Path) -> None:
+    service = FakeService(settings(tmp_path), calls=[live_call()])
+    async with serving(service) as client:
+        answer = await client.get(f"/calls?call={LIVE_ID}")
+        assert answer.headers["location"] == f"/calls/{LIVE_ID}"
+
+
+def test_every_part_of_an_address_is_escaped_whole() -> None:
+    """The templates' own `urlencode` leaves `/`, so `../` would lead elsewhere."""
+    assert quoted("../x y&z") == "..%2Fx%20y%26z"
+    texts = [file.read_text() for file in (FOLDER / "templates").iterdir()]
+    assert not [text for text in texts if "urlencode" in text]
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/calls/ffffffffffffff", "/calls/x", "/recordings/none/en/disclosure.wav",
+        "/calls?call=x", "/calls?call=..%2F..%2Fsettings",
         "/recordings/shop/en/none.wav", "/recordings/shop/..%2F..%2Fetc/passwd.wav", "/nothing",
     ],
 )  # fmt: skip

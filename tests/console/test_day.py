@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.console.day import HEIGHT, bars, hours_of, last_day
-from tests.support.console_serving import FakeService, serving, settings
+from tests.support import call_env
+from tests.support.console_serving import NOBODY, FakeService, serving, settings
 from tests.support.history_calls import NUMBER
 
 if TYPE_CHECKING:
@@ -92,3 +93,13 @@ async def test_the_page_has_a_table_beside_each_plot(
         assert "250, 250" in text
         assert (await client.get("/calls/day?line=none")).status_code == 400
         assert (await client.get("/calls/day")).status_code == 200
+
+
+async def test_a_day_of_which_nothing_is_recorded_is_not_shown_as_one_without_calls(
+    tmp_path: Path,
+) -> None:
+    given = call_env.settings(tmp_path, tables={"console": dict(NOBODY), "history": {"days": 0}})
+    async with serving(FakeService(given)) as client:
+        text = (await client.get("/")).text
+    assert "history.days is 0" in text
+    assert "Calls that ended" not in text

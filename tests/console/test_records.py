@@ -11,6 +11,7 @@ import pytest
 
 from agi_bridge.app.ledger import open_ledger
 from agi_bridge.console import records, to_do
+from agi_bridge.console.pages import quoted
 from agi_bridge.console.records import reach_of, scopes
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.settings import ConsoleSettings
@@ -118,6 +119,13 @@ async def test_a_record_has_its_story_words_and_recording(sample: SampleLedger) 
         assert (await client.get(audio)).content[:4] == b"RIFF"
         other = audio.replace(audio.rpartition("/")[2], f"{'0' * 64}.wav")
         assert (await client.get(other)).status_code == 404
+
+
+async def test_a_record_leads_to_its_call_whatever_its_id_is(sample: SampleLedger) -> None:
+    async with console(sample, NOBODY) as (client, ledger):
+        call = (await ledger.rows_of(sample.unknown))[0].fields["call_uid"]
+        text = (await client.get(f"/consents/{sample.unknown}")).text
+        assert f'<a href="/calls?call={quoted(call)}">' in text
 
 
 async def test_a_brand_from_the_ledger_is_no_markup(sample: SampleLedger) -> None:

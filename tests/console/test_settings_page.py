@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,8 @@ from structlog.testing import capture_logs
 
 from agi_bridge.app.doctor_report import FILE, last_report
 from agi_bridge.settings import values_in_force
+from agi_bridge.settings.provenance import _public
+from tests.support import call_env
 from tests.support.call_env import KEY
 from tests.support.console_serving import ANYBODY, HASH, NOBODY, PEOPLE, FakeService, serving
 from tests.support.console_serving import settings as configured
@@ -35,14 +39,54 @@ def test_each_value_has_its_source_and_a_secret_only_its_place(tmp_path: Path) -
     assert HASH not in everything
 
 
-def test_of_a_command_the_program_is_shown_and_no_argument(tmp_path: Path) -> None:
-    given = configured(tmp_path, PEOPLE)
-    alerts = given.alerts.model_copy(update={"command": ("/bin/page", "--token", "s3cret")})
-    values = values_in_force(given.model_copy(update={"alerts": alerts}), {})
-    assert {each.key: each.value for each in values}[
-        "alerts.command"
-    ] == '["/bin/page", "(2 more)"]'
-    assert "s3cret" not in str(values)
+async def test_what_may_hold_a_secret_is_not_shown(tmp_path: Path) -> None:
+    """A command's arguments, a webhook's path, and a URL's password and query."""
+    told = ["/bin/tell", "--token", "arg-secret"]
+    shown = call_env.settings(
+        tmp_path,
+        policy_url="https://example.com/terms?key=query-secret",
+        tables={
+            "console": dict(NOBODY),
+            "alerts": {"command": told},
+            "ledger": {"checkpoints": {"command": told}},
+            "speech": {
+                "engines": [
+                    {"kind": "command", "command": [*told, "{output}"]},
+                    {"kind": "pbx", "command": ["Flite", "{text}", "arg-secret"]},
+                ]
+            },
+            "push": [
+                {
+                    "name": "crm",
+                    "url": "https://crm.example/hooks/path-secret",
+                    "signing_secret": {"env": "SIGNING"},
+                }
+            ],
+        },
+    )
+    async with serving(FakeService(shown)) as client:
+        text = html.unescape((await client.get("/settings")).text)
+    assert not re.findall(r"[a-z]+-secret", text)
+    for place in (
+        '["/bin/tell", "(2 more, not shown)"]',
+        "https://crm.example/***",
+        "https://example.com/terms?key=***",
+    ):
+        assert place in text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://bridge@db/consents?sslmode=verify-full",
+         "postgresql://bridge@db/consents?sslmode=***"),
+        ("https://u:p@host:8443/path", "https://u:***@host:8443/path"),
+        ("https://host/path?token", "https://host/path?token=***"),
+        ("https://[", "https://["),
+    ],
+)  # fmt: skip
+def test_a_url_is_shown_without_what_lets_in(url: str, shown: str) -> None:
+    assert _public(url) == shown
 
 
 async def test_the_page_shows_values_and_the_doctors_last_run(tmp_path: Path) -> None:

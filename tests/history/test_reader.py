@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agi_bridge.history import HistoryError, database, open_history
+from agi_bridge.history.call import MAX_UNIQUEID
 from tests.support.error_codes import coded
 from tests.support.history_calls import CALLER, NUMBER
 
@@ -120,6 +121,6 @@ def test_hostile_words_of_a_pbx_are_kept_short_and_read_back_as_text(
     write({"uniqueid": "\x1b[31m" + "x" * 500, "line": "'; DROP TABLE calls"})
     (call,) = read()
     assert call.uniqueid is not None
-    assert len(call.uniqueid) == 80
+    assert len(call.uniqueid) == MAX_UNIQUEID
     assert call.line == "'; DROP TABLE calls"
     assert call.document()["uniqueid"].startswith("\x1b")

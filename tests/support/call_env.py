@@ -49,7 +49,7 @@ AGREEMENT = ["disclosed", "entered", "confirmed", "submitting"]
 def settings(
     state_dir: Path | None = None,
     hook: str | None = None,
-    tables: dict[str, dict[str, Any]] | None = None,
+    tables: dict[str, Any] | None = None,
     **line: Any,
 ) -> Settings:
     """A configuration of one line called `shop`; `tables` are further tables of the file."""
@@ -62,7 +62,7 @@ def settings(
 def toml(
     state_dir: Path | None = None,
     hook: str | None = None,
-    tables: dict[str, dict[str, Any]] | None = None,
+    tables: dict[str, Any] | None = None,
     **line: Any,
 ) -> str:
     """The text of that configuration; the key is in the variable SHOP_KEY."""
@@ -137,9 +137,7 @@ class CallEnv:
     async def open(self) -> None:
         self.ledger = await self.parts.enter_async_context(await Ledger.open(self.where, self.keys))
 
-    async def handler(
-        self, tables: dict[str, dict[str, Any]] | None = None, **line: Any
-    ) -> CallHandler:
+    async def handler(self, tables: dict[str, Any] | None = None, **line: Any) -> CallHandler:
         return await self.handler_of(settings(self.state_dir, self.fake_hook.url, tables, **line))
 
     async def handler_of(self, configured: Settings) -> CallHandler:
