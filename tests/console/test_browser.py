@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agi_bridge.app.ledger import open_ledger
+from agi_bridge.console import live
 from agi_bridge.history import CallFilter, open_history
 from agi_bridge.history.writer import HistoryWriter
 from agi_bridge.settings import ConsoleSettings
-from tests.support.browser import SCHEMES, SIZES, chromium, faults, overflows
+from tests.support.browser import PATIENCE_MS, SCHEMES, SIZES, chromium, faults, overflows
 from tests.support.console_serving import (
     LIVE_ID,
     PASSWORD,
@@ -182,6 +183,30 @@ async def test_a_page_that_is_hidden_leaves_its_connection_to_others(tmp_path: P
         assert await hidden[0].locator('[data-row="00000098765432"]').count() == 0
         await see(hidden[0], hidden=False)
         await hidden[0].locator('[data-row="00000098765432"]').wait_for()
+
+
+async def test_windows_that_are_all_in_sight_leave_connections_to_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "STREAM_SECONDS", 3600.0)  # no page gets one because another ends
+    service = busy(tmp_path)
+    async with serving(service) as client, chromium() as browser:
+        base = str(client.base_url).rstrip("/")
+        context = await browser.new_context()
+        windows = [await context.new_page() for _ in range(8)]
+        await sign_in(windows[0], base)
+        for window in windows:
+            await window.goto(f"{base}/")
+        service.calls = [live_call(id="fedcba98765432", step="arrived")]
+        for window in windows:
+            await window.locator('[data-row="fedcba98765432"]').wait_for(timeout=PATIENCE_MS)
+        for window in windows[:6]:
+            await window.close()  # and the others take over what it had
+        service.calls = [live_call(id="00000098765432", step="arrived")]
+        for window in windows[6:]:
+            await window.locator('[data-row="00000098765432"]').wait_for(timeout=PATIENCE_MS)
+            await window.get_by_role("link", name="Calls").click()
+            await window.get_by_role("heading", name="Calls").wait_for()
 
 
 async def see(page: Page, *, hidden: bool) -> None:

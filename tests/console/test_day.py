@@ -102,4 +102,4 @@ async def test_a_day_of_which_nothing_is_recorded_is_not_shown_as_one_without_ca
     async with serving(FakeService(given)) as client:
         text = (await client.get("/")).text
     assert "history.days is 0" in text
-    assert "Calls that ended" not in text
+    assert "<dt>Calls that ended</dt>" not in text

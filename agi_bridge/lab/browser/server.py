@@ -25,6 +25,7 @@ from agi_bridge.net import bind, bind_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from importlib.resources.abc import Traversable
     from types import TracebackType
     from typing import Any
 
@@ -49,6 +50,8 @@ _PAGE_FILES: Final = {
     "/loopback.js": "loopback.js",
     "/style.css": "style.css",
 }
+_FOLLOWING: Final = files("agi_bridge.console") / "static" / "following.js"
+"""How pages follow a stream, which the console's do as well."""
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -137,7 +140,8 @@ class PhonePage:
         )
         app = Starlette(
             routes=[
-                *(Route(path, _static(name)) for path, name in _PAGE_FILES.items()),
+                *(Route(path, _static(_PAGE / name)) for path, name in _PAGE_FILES.items()),
+                Route("/following.js", _static(_FOLLOWING)),
                 Route("/sip.js/{path:path}", self._module),
                 Route("/phone.json", self._settings),
                 Route("/newest.json", self._newest),
@@ -201,9 +205,9 @@ class _WithHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def _static(name: str) -> Any:  # noqa: ANN401 - an endpoint of starlette
-    body = (_PAGE / name).read_bytes()
-    kind, _ = guess_type(name)
+def _static(file: Traversable) -> Any:  # noqa: ANN401 - an endpoint of starlette
+    body = file.read_bytes()
+    kind, _ = guess_type(file.name)
 
     async def answer(_: Request) -> Response:
         return Response(body, media_type=kind)

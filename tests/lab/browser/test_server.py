@@ -56,7 +56,7 @@ async def test_the_page_and_the_modules_of_its_library_are_served() -> None:
     async with served() as client:
         page = await client.get("/")
         module = await client.get("/sip.js/lib/index.js")
-        scripts = [await client.get(path) for path in ("/phone.js", "/call.js", "/style.css")]
+        scripts = [await client.get(path) for path in ("/phone.js", "/call.js", "/following.js")]
     assert "<title>Telephone" in page.text
     assert (module.text, module.headers["content-type"]) == (
         "export {};",

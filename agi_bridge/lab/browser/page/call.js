@@ -1,3 +1,5 @@
+import { follow } from "/following.js";
+
 // A call as the bridge tells it: each event has the whole call, and what is new is shown. That is
 // the newest call, and once this page has called, its own: the first one after its button.
 const element = (id) => document.getElementById(id);
@@ -37,23 +39,11 @@ function show(call) {
   element("sentence").textContent = call.sentence ?? "";
 }
 
-// Browsers have six connections to a host: a page that is hidden leaves its own to others.
 let after = "";
-let source = null;
-
-function follow() {
-  source?.close();
-  source = null;
-  if (document.hidden) return;
-  source = new EventSource(`/events?after=${encodeURIComponent(after)}`);
-  source.addEventListener("message", ({ data }) => show(JSON.parse(data)));
-}
+const again = follow(() => `/events?after=${encodeURIComponent(after)}`, show);
 
 export async function followNext() {
   const newest = await (await fetch("/newest.json")).json();
   after = newest ?? "0";
-  follow();
+  again();
 }
-
-document.addEventListener("visibilitychange", follow);
-follow();
