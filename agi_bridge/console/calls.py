@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from agi_bridge import phone
 from agi_bridge.console.forms import read_form
+from agi_bridge.console.leaf import Leaf, leaf
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.history import RESULTS, Call, CallFilter, HistoryError, moments, short, words
@@ -31,6 +34,7 @@ OF_NUMBER: Final = 500
 WRITTEN_SECONDS: Final = 2.0
 """How long a call that has just ended may take into the file, which has it within a second."""
 _LOOK_SECONDS: Final = 0.1
+_ID: Final = re.compile(r"[0-9a-f]{1,14}")
 
 
 class CallPages:
@@ -62,10 +66,11 @@ class CallPages:
             line=_one_of(chosen["line"], settings.lines),
             outcome=_one_of(chosen["result"], RESULTS | words()),
             since=None if day is None else milliseconds(day),
-            until=_before(query.get("before", ""), day),
-            limit=PAGE + 1,
+            until=None if day is None else milliseconds(day + timedelta(days=1)),
         )
-        found = await asyncio.to_thread(find_calls, self._service, wanted)
+        found = await self._read(
+            wanted, PAGE, past=query.get("past", ""), newer=query.get("newer", "")
+        )
         return self._page(request, found, chosen)
 
     async def find_number(self, request: Request) -> Response:
@@ -73,9 +78,7 @@ class CallPages:
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
         await log_look_up(self._service, request, "calls", number)
-        found = await asyncio.to_thread(
-            find_calls, self._service, CallFilter(number=number, limit=OF_NUMBER + 1)
-        )
+        found = await self._read(CallFilter(number=number), OF_NUMBER)
         return self._page(request, found, {"number": phone.mask(number)})
 
     async def show(self, request: Request) -> Response:
@@ -118,14 +121,29 @@ class CallPages:
             raise Refusal(404, "No such recording", "The line plays no prompt of this name.")
         return FileResponse(file, media_type="audio/wav")
 
-    def _page(self, request: Request, found: list[Call], chosen: dict[str, str]) -> Response:
-        shown = found[: OF_NUMBER if chosen.get("number") else PAGE]
-        older = str(shown[-1].begun) if len(found) > len(shown) else ""
+    async def _read(
+        self, wanted: CallFilter, size: int, *, past: str = "", newer: str = ""
+    ) -> Leaf[Call]:
+        async def read(place: str, oldest_first: bool) -> list[Call]:  # noqa: FBT001 - for `leaf`
+            end = _id(place)
+            which = replace(
+                wanted,
+                oldest_first=oldest_first,
+                after=end if oldest_first else None,
+                before=None if oldest_first else end,
+                limit=size + 1,
+            )
+            return await asyncio.to_thread(find_calls, self._service, which)
+
+        return await leaf(read, lambda call: call.id, size, past=past, newer=newer)
+
+    def _page(self, request: Request, found: Leaf[Call], chosen: dict[str, str]) -> Response:
         return page(
             request,
             "calls.html",
-            calls=shown,
-            older=older,
+            calls=found.rows,
+            newer=found.newer,
+            older=found.older,
             chosen={"day": "", "line": "", "result": "", "number": "", **chosen},
             lines=list(self._service.settings.lines),
             results=sorted(RESULTS | words()),
@@ -194,11 +212,17 @@ def milliseconds(day: date) -> int:
     return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
 
 
-def _before(text: str, day: date | None) -> int | None:
-    """The moment before which calls begin: of the page before, or the end of the day."""
-    if text.isascii() and text.isdigit():
-        return int(text[:15])
-    return None if day is None else milliseconds(day + timedelta(days=1))
+def _id(text: str) -> int | None:
+    """The number of a call's id; None: there is none.
+
+    Raises:
+        Refusal: it is not one.
+    """
+    if not text:
+        return None
+    if not _ID.fullmatch(text):
+        raise Refusal(400, "No such page", "Go on with one of the pages above.")
+    return int(text, 16)
 
 
 def _one_of(text: str, known: Container[str]) -> str | None:

@@ -7,6 +7,7 @@ shows what it reaches.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from agi_bridge.consent import Act, Filter, Revocation, State
 from agi_bridge.consent.ledger import resolutions
 from agi_bridge.console.calls import log_look_up, read_day, read_number
 from agi_bridge.console.forms import read_form
+from agi_bridge.console.leaf import Leaf, leaf
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.evidence.export import personal_label, read_case, summarise
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from agi_bridge.consent import Summary
     from agi_bridge.console.service import Service
     from agi_bridge.console.sessions import Visitor
     from agi_bridge.settings import Line, RevocationReach, Settings
@@ -63,18 +66,19 @@ class RecordPages:
             state=_state(chosen["state"]),
             until=_end_of(day),
             since=None if day is None else f"{day.isoformat()}T00:00:00.000Z",
-            limit=PAGE + 1,
-            past=query.get("past") or None,
         )
-        return await self._page(request, wanted, chosen)
+        found = await self._read(
+            wanted, PAGE, past=query.get("past", ""), newer=query.get("newer", "")
+        )
+        return self._page(request, found, chosen)
 
     async def find_number(self, request: Request) -> Response:
         """Show the records of a number, which is in the form alone."""
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
         await log_look_up(self._service, request, "consents", number)
-        wanted = Filter(number=number, limit=OF_NUMBER + 1)
-        return await self._page(request, wanted, {"number": phone.mask(number)})
+        found = await self._read(Filter(number=number), OF_NUMBER)
+        return self._page(request, found, {"number": phone.mask(number)})
 
     async def show(self, request: Request) -> Response:
         """Show one record, with masked numbers."""
@@ -182,15 +186,25 @@ class RecordPages:
             open_as=resolutions([row.type for row in case.rows]),
         )
 
-    async def _page(self, request: Request, wanted: Filter, chosen: dict[str, str]) -> Response:
+    async def _read(
+        self, wanted: Filter, size: int, *, past: str = "", newer: str = ""
+    ) -> Leaf[Summary]:
         ledger = await self._service.ledger()
-        found = await ledger.summaries(wanted)
-        shown = found[: OF_NUMBER if wanted.number else PAGE]
+
+        async def read(place: str, oldest_first: bool) -> list[Summary]:  # noqa: FBT001 - for `leaf`
+            return await ledger.summaries(
+                replace(wanted, past=place or None, oldest_first=oldest_first, limit=size + 1)
+            )
+
+        return await leaf(read, lambda each: each.consent_id, size, past=past, newer=newer)
+
+    def _page(self, request: Request, found: Leaf[Summary], chosen: dict[str, str]) -> Response:
         return page(
             request,
             "records.html",
-            records=shown,
-            older=shown[-1].consent_id if len(found) > len(shown) else "",
+            records=found.rows,
+            newer=found.newer,
+            older=found.older,
             chosen={"day": "", "line": "", "state": "", "number": "", **chosen},
             lines=list(self._service.settings.lines),
             states=[state.value for state in State],

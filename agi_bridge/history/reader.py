@@ -39,7 +39,9 @@ class CallFilter:
         until: the first moment after them.
         number: in E.164: of the caller, or the one that they agreed with.
         after: the id after which they begin.
-        limit: at most so many, the newest; None: all.
+        before: the id before which they begin.
+        oldest_first: in the order they began, not newest first.
+        limit: at most so many, the first in that order; None: all.
     """
 
     line: str | None = None
@@ -48,6 +50,8 @@ class CallFilter:
     until: int | None = None
     number: str | None = None
     after: int | None = None
+    before: int | None = None
+    oldest_first: bool = False
     limit: int | None = 100
 
 
@@ -92,14 +96,14 @@ class HistoryReader:
             return int(version)
 
     def find(self, wanted: CallFilter) -> list[Call]:
-        """Return the calls that are wanted, the newest first.
+        """Return the calls that are wanted, in the order that is.
 
         Raises:
             HistoryError: the file cannot be read, or a number is wanted and the key is missing.
         """
         where, values = self._condition(wanted)
         text = f"{_SELECT} WHERE {' AND '.join(where)}" if where else _SELECT
-        text += " ORDER BY id DESC LIMIT ?"
+        text += f" ORDER BY id {'ASC' if wanted.oldest_first else 'DESC'} LIMIT ?"
         values.append(-1 if wanted.limit is None else wanted.limit)
         with _readable(self._path):
             return [self._call(row) for row in self._connection.execute(text, values)]
@@ -163,6 +167,7 @@ class HistoryReader:
             ("begun >= ?", wanted.since),
             ("begun < ?", wanted.until),
             ("id > ?", wanted.after),
+            ("id < ?", wanted.before),
         ):
             if value is not None:
                 where.append(text)

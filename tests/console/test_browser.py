@@ -13,6 +13,7 @@ from agi_bridge.app.ledger import open_ledger
 from agi_bridge.console import live
 from agi_bridge.history import CallFilter, open_history
 from agi_bridge.history.writer import HistoryWriter
+from agi_bridge.http_server import connections
 from agi_bridge.settings import ConsoleSettings
 from tests.support.browser import PATIENCE_MS, SCHEMES, SIZES, chromium, faults, overflows
 from tests.support.console_serving import (
@@ -189,6 +190,7 @@ async def test_windows_that_are_all_in_sight_leave_connections_to_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "STREAM_SECONDS", 3600.0)  # no page gets one because another ends
+    monkeypatch.setattr(connections, "EXCHANGE_SECONDS", 3600.0)
     service = busy(tmp_path)
     async with serving(service) as client, chromium() as browser:
         base = str(client.base_url).rstrip("/")

@@ -9,7 +9,14 @@ import pytest
 
 from agi_bridge.console import calls
 from agi_bridge.console.pages import FOLDER, quoted
-from tests.support.console_serving import LIVE_ID, FakeService, live_call, serving, settings
+from tests.support.console_serving import (
+    LIVE_ID,
+    FakeService,
+    live_call,
+    serving,
+    settings,
+    turned,
+)
 from tests.support.history_calls import CALLER, DAY_MS, NUMBER
 
 if TYPE_CHECKING:
@@ -38,7 +45,6 @@ def rows(text: str) -> int:
         ("?line=shop", 3),
         ("?result=star", 2),
         ("?result=done&line=shop&day=2026-11-27", 1),
-        (f"?before={NOON}", 1),
     ],
 )
 async def test_calls_are_found(
@@ -62,13 +68,21 @@ async def test_a_page_leads_to_older_calls(
     tmp_path: Path, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "PAGE", 2)
-    write(*({"begun": NOON + n} for n in range(3)), days=7000)
+    write(*({"begun": NOON + n // 2 * 10 + n % 2, "line": "shop"} for n in range(5)), days=7000)
     async with serving(FakeService(settings(tmp_path))) as client:
-        newest = (await client.get("/calls")).text
-        assert rows(newest) == 2
-        (older,) = re.findall(r'href="(/calls\?[^"]*before=[^"]*)"', newest)
-        answer = await client.get(older.replace("&amp;", "&"))
-        assert rows(answer.text) == 1
+        there = await turned(client, "/calls?line=shop", "Older calls")
+        assert [len(shown) for _, shown in there] == [2, 2, 1]
+        assert len({each for _, shown in there for each in shown}) == 5
+        back = await turned(client, there[-1][0], "Newer calls")
+        assert [shown for _, shown in back] == [shown for _, shown in there[::-1]]
+        assert all("line=shop" in path for path, _ in (*there, *back))
+
+
+@pytest.mark.parametrize("place", ["x", "-1", "f" * 15, "%00"])
+@pytest.mark.parametrize("turn", ["past", "newer"])
+async def test_a_place_that_is_none_is_refused(tmp_path: Path, turn: str, place: str) -> None:
+    async with serving(FakeService(settings(tmp_path))) as client:
+        assert (await client.get(f"/calls?{turn}={place}")).status_code == 400
 
 
 @pytest.mark.parametrize(

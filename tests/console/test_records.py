@@ -17,7 +17,7 @@ from agi_bridge.console.refusal import Refusal
 from agi_bridge.settings import ConsoleSettings
 from tests.support import call_env, consent_builders
 from tests.support.consent_records import NUMBER
-from tests.support.console_serving import ANYBODY, NOBODY, FakeService, serving
+from tests.support.console_serving import ANYBODY, NOBODY, FakeService, serving, turned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -92,15 +92,13 @@ async def test_records_are_shown_page_by_page(
     sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "PAGE", 2)
-    seen: list[str] = []
-    path: str | None = "/consents"
     async with console(sample) as (client, _):
-        while path is not None:
-            text = (await client.get(path)).text
-            seen += re.findall(r'"began"><a href="/consents/([^"]+)"', text)
-            more = re.search(r'href="([^"]+)">Older records', text)
-            path = None if more is None else html.unescape(more[1])
-    assert len(seen) == len(set(seen)) == 5
+        there = await turned(client, "/consents?line=shop", "Older records")
+        back = await turned(client, there[-1][0], "Newer records")
+    assert [len(shown) for _, shown in there] == [2, 2]
+    assert len({each for _, shown in there for each in shown}) == 4
+    assert [shown for _, shown in back] == [shown for _, shown in there[::-1]]
+    assert all("line=shop" in path for path, _ in (*there, *back))
 
 
 async def test_a_number_finds_its_records_and_stands_in_no_page(sample: SampleLedger) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -147,3 +149,14 @@ async def serving(service: FakeService) -> AsyncIterator[httpx.AsyncClient]:
 
 async def sign_in(client: httpx.AsyncClient, name: str, password: str = PASSWORD) -> httpx.Response:
     return await client.post("/sign-in", data={"name": name, "password": password, "next": "/"})
+
+
+async def turned(client: httpx.AsyncClient, path: str, link: str) -> list[tuple[str, list[str]]]:
+    """A list's page and all that a link leads to: the address, and the ids of what is shown."""
+    found = []
+    while path:
+        text = (await client.get(path)).text
+        found.append((path, re.findall(r'"began"><a href="/[a-z]+/([^"]+)"', text)))
+        more = re.search(rf'href="([^"]+)">{link}', text)
+        path = "" if more is None else html.unescape(more[1])
+    return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
+from agi_bridge.http_server import connections
 from agi_bridge.lab.browser import server
 from tests.lab.browser.test_server import ScriptedFeed, page_of
 from tests.support.browser import chromium
@@ -37,6 +38,7 @@ async def test_the_eighth_telephone_loads_and_follows_the_call(
 ) -> None:
     """Browsers have six connections to a host: the seventh page would wait for ever."""
     monkeypatch.setattr(server, "STREAM_SECONDS", 3600.0)
+    monkeypatch.setattr(connections, "EXCHANGE_SECONDS", 3600.0)
     feed = ScriptedFeed()
     feed.call = call("1")
     async with page_of(feed) as served, chromium() as browser:
