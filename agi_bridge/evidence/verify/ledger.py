@@ -164,13 +164,13 @@ class _Run:
         for each in self._since.values():
             self.verifier.go_on(each)
             self._reached[each.ledger_id] = each.seq
-        touched = await self._read_new(names=bool(self._since))
-        await self._take_values(touched if self._since else None)
+        await self._read_new(names=False)
+        await self._take_values(self._known if self._since else None)
         for _ in range(_ROUNDS):  # what a ledger in service has stored meanwhile
             touched = await self._read_new()
             if not touched:
                 break
-            await self._take_values(touched)
+            await self._take_values(touched | self._known)
         check_revocations(
             self.verifier.findings,
             self.verifier.records,
@@ -242,23 +242,22 @@ class _Run:
         return touched
 
     async def _remember(self, rows: Sequence[Row]) -> None:
-        """Take over what earlier events said of the records that these are about."""
-        ids = {each for row in rows for each in named_ids(row)} - self._known
-        self._known |= ids
-        if ids:
-            earlier = await self._ledger.rows_of_all(ids)
-            others = {
-                each for row in earlier for each in named_ids(row)
-            } - self._known  # the consent that an earlier `returned` relied on, and similar
-            self._known |= others
-            if others:
-                earlier = [*earlier, *await self._ledger.rows_of_all(others)]
+        """Take over what earlier events said of the records that these are about.
+
+        And of all that those name in turn: the consent that a `returned` relied on, what revoked
+        that one, and so on. They are records of one person.
+        """
+        wanted = {each for row in rows for each in named_ids(row)} - self._known
+        while wanted:
+            self._known |= wanted
+            earlier = await self._ledger.rows_of_all(wanted)
             self.verifier.remember(
                 row
                 for row in earlier
                 if row.ledger_id in self._since
                 if row.seq <= self._since[row.ledger_id].seq
             )
+            wanted = {each for row in earlier for each in named_ids(row)} - self._known
 
     async def _fetch_contents(self, rows: Sequence[Row]) -> None:
         for row in rows:

@@ -38,15 +38,20 @@ class RecordChecker:
         findings: where faults are noted.
         records: facts and values.
         orders: tells which event was before which.
-        is_all: whether all events were read, not only those since an earlier verification.
+        earlier: the last event of each chain that an earlier verification read; None: there was
+            none, and all events were read.
     """
 
     def __init__(
-        self, findings: Findings, records: RecordStore, orders: Orders, *, is_all: bool = True
+        self,
+        findings: Findings,
+        records: RecordStore,
+        orders: Orders,
+        earlier: Mapping[str, int] | None = None,
     ) -> None:
         self._findings = findings
         self._records = records
-        self._relations = RelationChecker(findings, records, orders, is_all=is_all)
+        self._relations = RelationChecker(findings, records, orders, earlier)
 
     def check_all(self) -> None:
         """Check every record, and that no value belongs to none."""

@@ -26,17 +26,22 @@ class RelationChecker:
         findings: where faults are noted.
         records: facts and values.
         orders: tells which event was before which.
-        is_all: whether all events were read, not only those since an earlier verification.
+        earlier: the last event of each chain that an earlier verification read; None: there was
+            none, and all events were read.
     """
 
     def __init__(
-        self, findings: Findings, records: RecordStore, orders: Orders, *, is_all: bool
+        self,
+        findings: Findings,
+        records: RecordStore,
+        orders: Orders,
+        earlier: Mapping[str, int] | None,
     ) -> None:
         self._findings = findings
         self._orders = orders
         self._was_before = orders.was_before
         self._records = records
-        self._is_all = is_all
+        self._earlier = earlier
 
     def check(self, record: str, facts: RecordFacts, opened: Mapping[str, str] | None) -> None:
         """Check one record that has events."""
@@ -53,11 +58,15 @@ class RelationChecker:
         if not facts.requests["scoped"]:
             what = "it is of a brand or seller, and names none"
             self._add("integrity", "revocation_of_nothing", what, facts.requests["place"])
-        if self._is_all and opened is not None and "number" in opened:
+        if self._earlier is None and opened is not None and "number" in opened:
             self._revocation_kept(record, facts, opened["number"])
-        if facts.ended != facts.requests["consents"]:
+        if self._is_new(facts.requests["place"]) and facts.ended != facts.requests["consents"]:
             what = f"it ended {facts.requests['consents']} consents, and {facts.ended} say so"
             self._add("completeness", "revocations_differ", what, facts.requests["place"])
+
+    def _is_new(self, place: list[Any]) -> bool:
+        """Whether an event was read by this verification; what it ended was stored with it."""
+        return self._earlier is None or place[1] > self._earlier.get(place[0], 0)
 
     def named_only(self, record: str, facts: RecordFacts) -> None:
         """Check a record that others name, and that has no event."""

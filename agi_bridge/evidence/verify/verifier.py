@@ -200,7 +200,10 @@ class Verifier:
         """Run the checks that need all events."""
         self._time_text = self.time.finish()  # first: what else is wrong with times says more
         orders = Orders(self._claims.cuts, self.time.was_set)
-        RecordChecker(self.findings, self.records, orders, is_all=not self._goes_on).check_all()
+        earlier = {each.ledger_id: each.start for each in self._positions.values()}
+        RecordChecker(
+            self.findings, self.records, orders, earlier if self._goes_on else None
+        ).check_all()
         self._check_reach()
         self._check_previous()
         if not self._positions:
