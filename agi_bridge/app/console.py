@@ -66,6 +66,7 @@ def console_chores(
 ) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
     """The task that runs the console, if it is enabled; it begins when calls are taken."""
     if not settings.console.enabled:
+        clear_exports(settings.state_dir)  # of a console that was killed
         return ()
 
     async def show() -> None:
