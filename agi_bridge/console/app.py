@@ -16,7 +16,7 @@ from agi_bridge.console.day import DayPage
 from agi_bridge.console.exports import Exports
 from agi_bridge.console.live import LivePages
 from agi_bridge.console.now import NowPage
-from agi_bridge.console.pages import FOLDER, refusal_page
+from agi_bridge.console.pages import FOLDER, page
 from agi_bridge.console.prompts_page import PromptsPage
 from agi_bridge.console.records import RecordPages
 from agi_bridge.console.refusal import Refusal
@@ -110,7 +110,7 @@ class Console:
 
 async def _refused(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)  # noqa: S101 - for the type checker: it is registered so
-    return refusal_page(refusal, request.state.visitor)
+    return page(request, "refused.html", refusal.status, refusal=refusal)
 
 
 async def _no_page(request: Request, error: Exception) -> Response:
@@ -119,7 +119,7 @@ async def _no_page(request: Request, error: Exception) -> Response:
         refusal = Refusal(405, "Not this way", "The page does not take this kind of request.")
     else:
         refusal = Refusal(404, "No such page", "Go on with one of the pages above.")
-    return refusal_page(refusal, request.state.visitor)
+    return page(request, "refused.html", refusal.status, refusal=refusal)
 
 
 async def _not_readable(request: Request, error: Exception) -> Response:
@@ -134,4 +134,4 @@ async def _not_readable(request: Request, error: Exception) -> Response:
         refusal = Refusal(503, "Not done, as far as known", text)
     else:
         refusal = Refusal(503, "Not readable now", f"{str(error).splitlines()[0]}.")
-    return refusal_page(refusal, request.state.visitor)
+    return page(request, "refused.html", refusal.status, refusal=refusal)

@@ -33,7 +33,9 @@ OF_NUMBER: Final = 500
 """The same of one number, which is in no address that could lead to a further page."""
 WRITTEN_SECONDS: Final = 2.0
 """How long a call that has just ended may take into the file, which has it within a second."""
+HOUR_MS: Final = 3_600_000
 _LOOK_SECONDS: Final = 0.1
+_HOUR: Final = re.compile(r"[01]\d|2[0-3]", re.ASCII)
 _ID: Final = re.compile(r"[0-9a-f]{1,14}")
 
 
@@ -61,12 +63,18 @@ class CallPages:
             "day": "" if day is None else day.isoformat(),
             "line": query.get("line", ""),
             "result": query.get("result", ""),
+            "hour": _hour(query.get("hour", ""), day),
         }
+        first = None if day is None else milliseconds(day)
+        last = None if day is None else milliseconds(day + timedelta(days=1))
+        if chosen["hour"] and first is not None:
+            first += int(chosen["hour"]) * HOUR_MS
+            last = first + HOUR_MS
         wanted = CallFilter(
             line=_one_of(chosen["line"], settings.lines),
             outcome=_one_of(chosen["result"], RESULTS | words()),
-            since=None if day is None else milliseconds(day),
-            until=None if day is None else milliseconds(day + timedelta(days=1)),
+            since=first,
+            until=last,
         )
         found = await self._read(
             wanted, PAGE, past=query.get("past", ""), newer=query.get("newer", "")
@@ -144,7 +152,7 @@ class CallPages:
             calls=found.rows,
             newer=found.newer,
             older=found.older,
-            chosen={"day": "", "line": "", "result": "", "number": "", **chosen},
+            chosen={"day": "", "line": "", "result": "", "hour": "", "number": "", **chosen},
             lines=list(self._service.settings.lines),
             results=sorted(RESULTS | words()),
             days=self._service.settings.history.days,
@@ -210,6 +218,17 @@ async def log_look_up(service: Service, request: Request, what: str, number: str
 def milliseconds(day: date) -> int:
     """The first moment of a day in UTC, in milliseconds since the epoch."""
     return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+
+
+def _hour(text: str, day: date | None) -> str:
+    """An hour of a day, of two digits; "": the whole day.
+
+    Raises:
+        Refusal: it is not one, or there is no day.
+    """
+    if text and (day is None or not _HOUR.fullmatch(text)):
+        raise Refusal(400, "Not an hour of a day", "Choose a day.")
+    return text
 
 
 def _id(text: str) -> int | None:

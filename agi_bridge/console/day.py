@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.console.calls import find_calls, milliseconds, read_day
+from agi_bridge.console.calls import HOUR_MS, find_calls, milliseconds, read_day
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.history import CallFilter, HistoryError
@@ -33,7 +33,6 @@ HEIGHT: Final = 150
 """Size of a plot, in units of its drawing."""
 _UNCLEAR: Final = frozenset({"refused", "unknown", "not_sent", "not_stored", "fault"})
 _FAILED: Final = frozenset({"fault", "cut_off", "fallback"})
-_HOUR_MS: Final = 3_600_000
 _HOURS: Final = 24
 _STEP: Final = WIDTH / _HOURS
 _HOOK_MS: Final = 3
@@ -131,7 +130,7 @@ def hours_of(calls: Iterable[Call], midnight: int) -> list[Hour]:
     """Count the calls that have ended, by the hour in which they began."""
     hours = [Hour(number) for number in range(_HOURS)]
     for call in calls:
-        place = (call.begun - midnight) // _HOUR_MS
+        place = (call.begun - midnight) // HOUR_MS
         if call.why is None or not 0 <= place < _HOURS:
             continue
         hours[place].outcomes[_outcome(call.why)] += 1

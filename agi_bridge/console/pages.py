@@ -57,9 +57,9 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     return HTMLResponse(shown, status)
 
 
-def refusal_page(refusal: Refusal, visitor: Visitor | None = None) -> HTMLResponse:
-    """The page of a request that is refused."""
-    shown = render("refused.html", visitor=visitor, path="", by_password=False, refusal=refusal)
+def refusal_page(refusal: Refusal) -> HTMLResponse:
+    """The page of a request that is refused before it is known whose it is."""
+    shown = render("refused.html", visitor=None, path="", by_password=False, refusal=refusal)
     return HTMLResponse(shown, refusal.status)
 
 
@@ -143,14 +143,15 @@ def in_bytes(count: int) -> str:
 
 
 def clock(moment: str | None) -> str:
-    """A time in RFC 3339 as people read it, in UTC: `27 Nov, 14:05:09`."""
+    """A time in RFC 3339 as people read it, in UTC: `27 Nov, 14:05:09`; with a year before this."""
     if not moment:
         return ""
     try:
         read = datetime.fromisoformat(moment).astimezone(UTC)
     except ValueError:
         return moment
-    return f"{read.day} {read:%b}, {read:%H:%M:%S}"
+    year = "" if read.year == datetime.now(UTC).year else f" {read.year}"
+    return f"{read.day} {read:%b}{year}, {read:%H:%M:%S}"
 
 
 def ago(moment: str | None) -> str:

@@ -20,7 +20,7 @@ from agi_bridge.consent.ledger import resolutions
 from agi_bridge.console.calls import log_look_up, read_day, read_number
 from agi_bridge.console.forms import read_form
 from agi_bridge.console.leaf import Leaf, leaf
-from agi_bridge.console.pages import page
+from agi_bridge.console.pages import page, quoted
 from agi_bridge.console.refusal import Refusal
 from agi_bridge.evidence.export import personal_label, read_case, summarise
 
@@ -51,8 +51,10 @@ class RecordPages:
         self._service = service
 
     async def find(self, request: Request) -> Response:
-        """Show records, the newest first: of a day, a line, in a state."""
+        """Show records, the newest first: of a day, a line, in a state; or lead to one."""
         settings, query = self._service.settings, request.query_params
+        if record := query.get("record", "").strip():
+            return RedirectResponse(f"/consents/{quoted(record)}", 303)
         day = read_day(query.get("day", ""))
         chosen = {
             "day": "" if day is None else day.isoformat(),

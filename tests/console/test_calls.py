@@ -43,6 +43,8 @@ def rows(text: str) -> int:
         ("?day=2026-11-26", 1),
         ("?day=2026-11-25", 0),
         ("?line=shop", 3),
+        ("?day=2026-11-27&hour=12", 2),
+        ("?day=2026-11-27&hour=11", 0),
         ("?result=star", 2),
         ("?result=done&line=shop&day=2026-11-27", 1),
     ],
@@ -57,7 +59,16 @@ async def test_calls_are_found(
 
 
 @pytest.mark.parametrize(
-    "query", ["?day=yesterday", "?day=2026-13-01", "?line=none", "?result=<b>"]
+    "query",
+    [
+        "?hour=12",
+        "?day=2026-11-27&hour=24",
+        "?day=2026-11-27&hour=1",
+        "?day=yesterday",
+        "?day=2026-13-01",
+        "?line=none",
+        "?result=<b>",
+    ],
 )
 async def test_what_is_not_offered_is_refused(tmp_path: Path, query: str) -> None:
     async with serving(FakeService(settings(tmp_path))) as client:

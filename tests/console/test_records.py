@@ -101,6 +101,16 @@ async def test_records_are_shown_page_by_page(
     assert all("line=shop" in path for path, _ in (*there, *back))
 
 
+async def test_a_record_is_opened_by_its_id(sample: SampleLedger) -> None:
+    async with console(sample, NOBODY) as (client, _):
+        found = await client.get("/consents", params={"record": f" {sample.unknown} "})
+        assert (found.status_code, found.headers["location"]) == (
+            303, f"/consents/{sample.unknown}",
+        )  # fmt: skip
+        other = await client.get("/consents", params={"record": "../settings"})
+        assert (await client.get(other.headers["location"])).status_code == 404
+
+
 async def test_a_number_finds_its_records_and_stands_in_no_page(sample: SampleLedger) -> None:
     async with console(sample, NOBODY) as (client, _):
         answer = await client.post("/consents", data={"number": NUMBER})

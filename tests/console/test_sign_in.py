@@ -39,6 +39,15 @@ async def test_a_name_and_its_password_begin_a_session(tmp_path: Path) -> None:
         assert (await client.get("/")).status_code == 303
 
 
+async def test_a_page_that_is_not_there_still_signs_out(tmp_path: Path) -> None:
+    async with serving(FakeService(settings(tmp_path, PEOPLE))) as client:
+        await signed_in(client, "bob")
+        answer = await client.get("/calls/nothing/at/all")
+        assert answer.status_code == 404
+        assert 'action="/sign-out"' in answer.text
+        assert '<a href="/calls" aria-current="page">' in answer.text
+
+
 async def test_what_signed_out_stays_out(tmp_path: Path) -> None:
     async with serving(FakeService(settings(tmp_path, PEOPLE))) as client:
         await signed_in(client, "bob")
