@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asterisk
 
+ECHO: Final = "600"
 LEAST_HEARD: Final = 0.6
 """Share of a prompt's sound that must be recognised: on a busy machine, some of it is stretched."""
 MICROPHONE_HERTZ: Final = 440.0
@@ -56,10 +57,11 @@ async def telephone(pbx: Pbx, bridge: BridgeFixture, microphone: Path) -> AsyncI
     page_server = PhonePage(
         websocket=web.url,
         account=(BROWSER.name, pbx.asterisk.accounts[BROWSER.name]),
-        destinations=[(DID, "the shop")],
+        destinations=[(DID, "the shop"), (ECHO, "an echo")],
         answers={DIGITS: "the far end's number"},
         sip_js=await SIP_JS.fetch(default_tree().parent),
         feed=CallFeed(bridge.state_dir / "consents.db"),
+        uniqueid_of=pbx.asterisk.uniqueid_of,
     )
     devices = (
         "--use-fake-ui-for-media-stream",
@@ -131,6 +133,12 @@ async def test_a_tester_calls_hears_keys_agrees_and_talks_in_the_browser(
         await expect(page.locator("#record")).to_have_text(" > ".join([*AGREEMENT, "accepted"]))
         await take_if_wanted(page, "telephone")
         assert await page.evaluate("browserEars.keys") == [*DIGITS, "1"]
+        await page.select_option("#destination", ECHO)
+        await page.get_by_role("button", name="Call").click()
+        await expect(page.get_by_role("status")).to_have_text("Connected.")
+        await expect(page.locator("#no-call")).to_be_visible()  # it is none of the bridge's
+        await page.get_by_role("button", name="Hang up").click()
+        await expect(page.get_by_role("status")).to_have_text("The call has ended.")
     await bridge.stored(*AGREEMENT, "accepted")
     for name in ("disclosure", "enter-number", "confirm-number", "accepted"):
         share = share_heard(heard, bridge.prompts / "en" / f"{name}.wav")

@@ -259,6 +259,14 @@ class Asterisk:
         answer = await self.cli("module show")
         return [name for name in webrtc.MODULES if name not in answer]
 
+    async def uniqueid_of(self, call_id: str) -> str | None:
+        """Return the unique id of a browser's call by its SIP Call-ID; None: it has not come.
+
+        Raises:
+            AsteriskError: Asterisk does not answer.
+        """
+        return webrtc.uniqueid_in(await self.cli("dialplan show globals"), call_id)
+
     async def _remote(self, command: str) -> str:
         process = await asyncio.create_subprocess_exec(
             str(self._installed.binary),
@@ -312,9 +320,10 @@ class Asterisk:
         for file in (*shipped, share_path("dialplan") / "agi-bridge.conf"):
             shutil.copyfile(file, etc / file.name)
         rtp = _section("general", rtpstart=str(self._rtp_ports[0]), rtpend=str(self._rtp_ports[1]))
-        files = dict(self._files)
+        files, dialplan = dict(self._files), self._dialplan
         if self.web is not None:
             rtp += webrtc.RTP
+            dialplan += webrtc.DIALPLAN
             files["http_local.conf"] = self.web.conf()
             files["modules_local.conf"] = files.get("modules_local.conf", "") + webrtc.LOADS
         for name, text in {
@@ -322,7 +331,7 @@ class Asterisk:
             "pjsip_local.conf": self._pjsip(),
             "rtp_local.conf": rtp,
             "logger_local.conf": "[logfiles](+)\nverbose.log = notice,warning,error,verbose(3)\n",
-            "extensions_local.conf": _section("globals", **self._globals) + self._dialplan + "\n",
+            "extensions_local.conf": _section("globals", **self._globals) + dialplan + "\n",
             **files,
         }.items():
             (etc / name).write_text(text)

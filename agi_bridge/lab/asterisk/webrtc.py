@@ -6,6 +6,7 @@ HTTP to use the microphone and `ws:`, so no certificate has to be trusted; Aster
 DTLS at each start.
 """
 
+import re
 import socket
 from dataclasses import dataclass
 from typing import Final, Self
@@ -24,6 +25,18 @@ RTP: Final = "icesupport = yes\n"
 
 TRANSPORT: Final = f"[transport-ws]\ntype = transport\nprotocol = ws\nbind = {HOST}\n"
 """For `pjsip_local.conf`. The web server's address and port count, not this one's."""
+
+_CALL: Final = "BROWSER_CALL_"
+"""Begins the names of the dialplan's variables that have the unique ids of calls."""
+_CALL_ID: Final = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
+
+DIALPLAN: Final = f"""
+; A page knows its call by the SIP Call-ID, and a bridge by the unique id.
+[from-browser]
+exten => _[+0-9]!,1,Set(call=${{FILTER(a-zA-Z0-9,${{CHANNEL(pjsip,call-id)}})}})
+ same => n,Set(GLOBAL({_CALL}${{call}})=${{UNIQUEID}})
+ same => n,Goto(from-softphone,${{EXTEN}},1)
+"""
 
 _GONE_SECONDS: Final = 30
 """After so long without sound the call ends: the page was closed without a word."""
@@ -44,6 +57,7 @@ class BrowserAccount:
     def pjsip(self) -> str:
         """Return what its endpoint has beyond those of other accounts."""
         return f"""transport = transport-ws
+context = from-browser
 webrtc = yes
 dtls_auto_generate_cert = yes
 media_address = {HOST}
@@ -93,3 +107,14 @@ enable_status = no
             raise AsteriskError(
                 "port_in_use", f"Asterisk cannot use TCP port {self.port} of {HOST}"
             )
+
+
+def uniqueid_in(variables: str, call_id: str) -> str | None:
+    """Return the unique id of a browser's call, of the answer to `dialplan show globals`.
+
+    None: the PBX has no such call, or none yet.
+    """
+    if not _CALL_ID.fullmatch(call_id):
+        return None
+    found = re.search(rf"^\s*{_CALL}{call_id}=(\S+)", variables, re.MULTILINE)
+    return found[1] if found else None

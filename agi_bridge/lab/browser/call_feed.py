@@ -15,12 +15,11 @@ from agi_bridge.history import CallFilter, HistoryError, open_history
 from agi_bridge.lab.record import read_consent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_NEWEST: Final = CallFilter(limit=50)
-_MOST_PAGES: Final = 64
-"""Pages of which is remembered what they show."""
+_NEWEST: Final = CallFilter(limit=1)
+_MOST_CALLS: Final = 64
+"""Calls of which is remembered what was shown."""
 
 
 class CallFeed:
@@ -35,57 +34,50 @@ class CallFeed:
         self._state_dir = ledger.parent
         self._shown: dict[str, dict[str, Any]] = {}
 
-    async def newest(self) -> str | None:
-        """Return the id of the newest call; None: there was none."""
-        found = await self.look()
-        return None if found is None else str(found["id"])
-
-    async def look(self, after: str = "") -> dict[str, Any] | None:
+    async def look(self, uniqueid: str = "") -> dict[str, Any] | None:
         """Return a call as plain values; None: there is none yet. Numbers are masked.
 
-        It is the first call after the one with the id `after`, or without one the newest.
-
-        It has `id`, `line`, `ended`, `timeline` (each with `milliseconds`, `event` and `text`),
-        `sentence` (why it ended so, or None) and `consent` (None, or its `id` and `states`).
+        It is the call with Asterisk's unique id, or without one the newest. It has `id`, `line`,
+        `ended`, `timeline` (each with `milliseconds`, `event` and `text`), `sentence` (why it ended
+        so, or None) and `consent` (None, or its `id` and `states`).
         """
-        found = await asyncio.to_thread(self._found, after)
-        before = self._shown.get(after)
-        if found is None or (before is not None and _is_another(found, before, after)):
+        found = await asyncio.to_thread(self._found, uniqueid)
+        before = self._shown.get(uniqueid)
+        if found is None or (before is not None and found["id"] < before["id"]):
             return before  # it has ended, and the file does not have it yet
         id_ = found.pop("consent")
         if before is None or _is_news(found, before):
             consent = None if id_ is None else await self._consent(id_)
-            while after not in self._shown and len(self._shown) >= _MOST_PAGES:
-                del self._shown[min(self._shown)]
-            self._shown[after] = {**found, "consent": consent}
-        return self._shown[after]
+            while uniqueid not in self._shown and len(self._shown) >= _MOST_CALLS:
+                del self._shown[next(iter(self._shown))]
+            self._shown[uniqueid] = {**found, "consent": consent}
+        return self._shown[uniqueid]
 
-    def _found(self, after: str) -> dict[str, Any] | None:
-        if not after:
-            return self._in_progress(after) or self._ended(after)
-        there = [each for each in (self._in_progress(after), self._ended(after)) if each]
-        return min(there, key=lambda each: str(each["id"]), default=None)
+    def _found(self, uniqueid: str) -> dict[str, Any] | None:
+        return self._in_progress(uniqueid) or self._ended(uniqueid)
 
-    def _in_progress(self, after: str) -> dict[str, Any] | None:
+    def _in_progress(self, uniqueid: str) -> dict[str, Any] | None:
         try:
-            ids = sorted(call["id"] for call in ask(self._state_dir, "calls")["calls"])
-            if (wanted := _first(ids, after)) is None:
-                return None
+            wanted = uniqueid
+            if not wanted:
+                calls = ask(self._state_dir, "calls")["calls"]
+                if not calls:
+                    return None
+                wanted = calls[-1]["id"]
             found = ask(self._state_dir, "calls", id=wanted)["call"]
         except ControlError:
             return None
         return None if found is None else _shown(found, ended=False, sentence=None)
 
-    def _ended(self, after: str) -> dict[str, Any] | None:
+    def _ended(self, uniqueid: str) -> dict[str, Any] | None:
         try:
             with open_history(self._state_dir, running=True) as reader:
-                calls = {call.id: call for call in reader.find(_NEWEST)}
-        except HistoryError:  # no call has been written yet
+                calls = [reader.get(uniqueid)] if uniqueid else reader.find(_NEWEST)
+        except HistoryError:  # it has not been written yet
             return None
-        wanted = _first(sorted(calls), after)
-        if wanted is None or calls[wanted].in_progress:
+        if not calls or calls[0].in_progress:
             return None
-        return _shown(calls[wanted].document(), ended=True, sentence=calls[wanted].sentence)
+        return _shown(calls[0].document(), ended=True, sentence=calls[0].sentence)
 
     async def _consent(self, id_: str) -> dict[str, Any] | None:
         try:
@@ -93,18 +85,6 @@ class CallFeed:
         except ConsentError:
             return None
         return None if found is None else {"id": found.id, "states": list(found.states)}
-
-
-def _first(ids: Sequence[str], after: str) -> str | None:
-    """The first of sorted ids behind one, or without one the last; ids are in order of time."""
-    if not after:
-        return ids[-1] if ids else None
-    return next((each for each in ids if each > after), None)
-
-
-def _is_another(found: Mapping[str, Any], before: Mapping[str, Any], after: str) -> bool:
-    """Whether a call is not the one to go on with: an older one, or another than a page's own."""
-    return bool(found["id"] != before["id"] if after else found["id"] < before["id"])
 
 
 def _is_news(found: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -21,10 +21,11 @@ from starlette.routing import Route
 
 from agi_bridge.diagnostics import RateLimitedEvent
 from agi_bridge.http_server import HttpListener
+from agi_bridge.lab.errors import AsteriskError
 from agi_bridge.net import bind, bind_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from importlib.resources.abc import Traversable
     from types import TracebackType
     from typing import Any
@@ -72,6 +73,7 @@ class PhonePage:
         answers: what the fake hook answers to numbers with these last digits, each with its text.
         sip_js: the files of SIP.js, by their path in the package.
         feed: the calls.
+        uniqueid_of: Asterisk's unique id of the call with a SIP Call-ID; None: it has none yet.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class PhonePage:
         answers: Mapping[str, str],
         sip_js: Mapping[str, bytes],
         feed: CallFeed,
+        uniqueid_of: Callable[[str], Awaitable[str | None]],
     ) -> None:
         self._websocket = websocket
         self._phone = {
@@ -95,6 +98,7 @@ class PhonePage:
         }
         self._sip_js = sip_js
         self._feed = feed
+        self._uniqueid_of = uniqueid_of
         self._closing = asyncio.Event()
         self._listener: HttpListener | None = None
 
@@ -144,7 +148,6 @@ class PhonePage:
                 Route("/following.js", _static(_FOLLOWING)),
                 Route("/sip.js/{path:path}", self._module),
                 Route("/phone.json", self._settings),
-                Route("/newest.json", self._newest),
                 Route("/events", self._events),
             ],
             middleware=[
@@ -166,21 +169,31 @@ class PhonePage:
     async def _settings(self, _: Request) -> Response:
         return JSONResponse(self._phone)
 
-    async def _newest(self, _: Request) -> Response:
-        return JSONResponse(await self._feed.newest())
-
     async def _events(self, request: Request) -> Response:
-        after = request.query_params.get("after", "")
-        return StreamingResponse(self._stream(after), media_type="text/event-stream")
+        call_id = request.query_params.get("call", "")
+        return StreamingResponse(self._stream(call_id), media_type="text/event-stream")
 
-    async def _stream(self, after: str) -> AsyncIterator[str]:
-        """Yield a call each time it has changed (HTML, section 9.2): see `CallFeed.look`."""
+    async def _own(self, call_id: str) -> str | None:
+        try:
+            return await self._uniqueid_of(call_id)
+        except AsteriskError:  # it is ending
+            return None
+
+    async def _stream(self, call_id: str) -> AsyncIterator[str]:
+        """Yield a call each time it has changed (HTML, section 9.2), or without one the newest."""
         yield "retry: 250\n\n"
         clock = asyncio.get_running_loop().time
         over, sent = clock() + STREAM_SECONDS, None
+        uniqueid = None if call_id else ""
+        first = True  # a page that shows another call is told that its own is not there yet
         while clock() < over and not self._closing.is_set():
-            call: dict[str, Any] | None = await self._feed.look(after)
-            if call != sent:
+            if uniqueid is None:
+                uniqueid = await self._own(call_id)
+            call: dict[str, Any] | None = (
+                None if uniqueid is None else await self._feed.look(uniqueid)
+            )
+            if call != sent or first:
+                first = False
                 sent = call
                 yield f"data: {json.dumps(call)}\n\n"
             try:

@@ -78,6 +78,7 @@ async def phone_page(
         answers=_answers(scenario),
         sip_js=library,
         feed=CallFeed(ledger),
+        uniqueid_of=asterisk.uniqueid_of,
     )
 
 

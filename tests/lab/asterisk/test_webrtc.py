@@ -51,6 +51,13 @@ async def test_a_browser_reaches_it_over_loopback_only_with_a_password_of_its_ow
     ]
 
 
+def test_a_call_is_found_by_what_the_browser_calls_it() -> None:
+    shown = "   AGI_BRIDGE_URL=x\n   BROWSER_CALL_abc1=17.5\n   BROWSER_CALL_ABC1=17.6\n"
+    assert webrtc.uniqueid_in(shown, "abc1") == "17.5"
+    for call_id in ("abc", "abc12", "", ".*", "abc1=17.5\n"):
+        assert webrtc.uniqueid_in(shown, call_id) is None
+
+
 async def test_without_a_browser_there_is_no_web_server(tmp_path: Path) -> None:
     async with pbx(tmp_path, BOOTED) as running:
         assert running.web is None

@@ -25,11 +25,14 @@ class ScriptedFeed:
 
     call: dict[str, Any] | None = None
 
-    async def newest(self) -> str | None:
-        return None if self.call is None else self.call["id"]
+    def __init__(self) -> None:
+        self.uniqueids: dict[str, str] = {}
 
-    async def look(self, after: str = "") -> dict[str, Any] | None:
-        return None if self.call is None else {**self.call, "after": after}
+    async def look(self, uniqueid: str = "") -> dict[str, Any] | None:
+        return None if self.call is None else {**self.call, "uniqueid": uniqueid}
+
+    async def uniqueid_of(self, call_id: str) -> str | None:
+        return self.uniqueids.get(call_id)
 
 
 def page_of(feed: ScriptedFeed) -> PhonePage:
@@ -40,6 +43,7 @@ def page_of(feed: ScriptedFeed) -> PhonePage:
         answers={"4155550123": "a number"},
         sip_js={"lib/index.js": b"export {};", "package.json": b"{}"},
         feed=cast("CallFeed", feed),
+        uniqueid_of=feed.uniqueid_of,
     )
 
 
@@ -113,19 +117,22 @@ async def test_the_call_is_sent_each_time_it_has_changed() -> None:
     async with served(feed) as client, client.stream("GET", "/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.aiter_lines()
-        assert await next_call(lines) == {"id": "1", "after": ""}
+        assert await next_call(lines) == {"id": "1", "uniqueid": ""}
         feed.call = {"id": "2"}
-        assert await next_call(lines) == {"id": "2", "after": ""}
+        assert await next_call(lines) == {"id": "2", "uniqueid": ""}
 
 
-async def test_a_page_that_has_called_is_told_of_the_next_call_alone() -> None:
+async def test_a_page_that_has_called_is_told_of_its_own_call_alone() -> None:
     feed = ScriptedFeed()
-    async with served(feed) as client:
-        assert (await client.get("/newest.json")).json() is None
-        feed.call = {"id": "1"}
-        newest = (await client.get("/newest.json")).json()
-        async with client.stream("GET", "/events", params={"after": newest}) as stream:
-            assert await next_call(stream.aiter_lines()) == {"id": "1", "after": "1"}
+    feed.call = {"id": "1"}
+    async with (
+        served(feed) as client,
+        client.stream("GET", "/events", params={"call": "sip-1"}) as stream,
+    ):
+        lines = stream.aiter_lines()
+        assert await next_call(lines) is None  # the PBX does not have it yet
+        feed.uniqueids["sip-1"] = "17.5"
+        assert await next_call(lines) == {"id": "1", "uniqueid": "17.5"}
 
 
 async def next_call(lines: AsyncIterator[str]) -> Any:

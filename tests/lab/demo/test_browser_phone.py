@@ -29,6 +29,7 @@ def asterisk(*missing: str) -> Asterisk:
             web=WebServer(8088),
             accounts={"browser": "secret"},
             missing_for_browsers=missing_for_browsers,
+            uniqueid_of=None,
         ),
     )
 

@@ -1,7 +1,7 @@
 import { follow } from "/following.js";
 
 // A call as the bridge tells it: each event has the whole call, and what is new is shown. That is
-// the newest call, and once this page has called, its own: the first one after its button.
+// the newest call, and once this page has called, its own, which it knows by the SIP Call-ID.
 const element = (id) => document.getElementById(id);
 const EVENTS_TO_SEE = new Set(["stored", "hook", "dial", "dialled"]);
 
@@ -39,11 +39,10 @@ function show(call) {
   element("sentence").textContent = call.sentence ?? "";
 }
 
-let after = "";
-const again = follow(() => `/events?after=${encodeURIComponent(after)}`, show);
+let own = "";
+const again = follow(() => `/events?call=${encodeURIComponent(own)}`, show);
 
-export async function followNext() {
-  const newest = await (await fetch("/newest.json")).json();
-  after = newest ?? "0";
+export function followCall(callId) {
+  own = callId;
   again();
 }

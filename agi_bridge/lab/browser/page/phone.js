@@ -1,5 +1,5 @@
 // The telephone: places one call at a time over SIP and WebRTC, and sends keys as RFC 4733 events.
-import { followNext } from "/call.js";
+import { followCall } from "/call.js";
 import { loopbackDescriptions } from "/loopback.js";
 import { Inviter, SessionState, UserAgent } from "/sip.js/lib/index.js";
 
@@ -59,7 +59,7 @@ async function call() {
     outcome = `The call was not connected: ${message.statusCode} ${message.reasonPhrase}.`;
   };
   try {
-    await followNext();
+    followCall(placed.request.callId);
     await placed.invite({ requestDelegate: { onReject } });
     hangUpButton.focus();
   } catch (error) {
