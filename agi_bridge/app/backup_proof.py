@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from agi_bridge.backup import BackupDamaged, BackupError, BackupFile, open_keys
@@ -23,9 +22,11 @@ from agi_bridge.consent.signing import (
     has_signing_key,
 )
 from agi_bridge.evidence.verify import Report, Value, Verdict, verify_ledger
+from agi_bridge.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from agi_bridge.backup import Manifest
     from agi_bridge.settings import Settings
@@ -154,7 +155,7 @@ class OpenedBackup:
 
         `end_chains` if the copy is to be used, `progress` is told how many events are verified.
         """
-        await asyncio.to_thread(put_into, copy, self.file, end_chains=end_chains)
+        await _to_its_end(partial(put_into, copy, self.file, end_chains=end_chains))
         covered = [each for each in checkpoints if _is_covered(self.file, each)]
         async with await Ledger.open(copy, self.keys, read_only=True) as ledger:
             report, _ = await verify_ledger(ledger, covered, progress=progress)
@@ -187,10 +188,20 @@ async def prove_backup(
         BackupError, LedgerUnavailable, KeyFault: it is damaged, or cannot be read.
     """
     opened = await OpenedBackup.of(settings, path, passphrase, trusted, only_its_own=True)
-    with tempfile.TemporaryDirectory(prefix="agi-bridge-prove-") as folder:
-        copy = Path(folder) / "consents.db"
+    with temporary_folder("agi-bridge-prove-") as folder:
+        copy = folder / "consents.db"
         proof = await opened.proven_in(copy, checkpoints, progress=progress)
     return await _compare(settings, proof, opened.keys)
+
+
+async def _to_its_end(work: Callable[[], None]) -> None:
+    """Run work in a thread; cancelled, wait for it: a folder must not go while it is written to."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise
 
 
 def put_into(where: Path | str, backup: BackupFile, *, end_chains: bool = False) -> None:

@@ -66,13 +66,11 @@ def console_chores(
 ) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
     """The task that runs the console, if it is enabled; it begins when calls are taken."""
     if not settings.console.enabled:
-        clear_exports(settings.state_dir)  # of a console that was killed
         return ()
 
     async def show() -> None:
         await begun.wait()
         console = ConsoleThread(ConsoleService(running, asyncio.get_running_loop()))
-        await asyncio.to_thread(clear_exports, settings.state_dir)
         try:
             await console.run()
         finally:

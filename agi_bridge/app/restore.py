@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from agi_bridge.app.backup_proof import KEY_FILES, OpenedBackup, Proof, Signer, put_into
 from agi_bridge.app.ledger import checkpoint_publisher, service_is_running, service_lock
+from agi_bridge.app.left_overs import RESTORE_PREFIX, clear_left_overs
 from agi_bridge.backup import BackupError, BackupFile
 from agi_bridge.consent.ledger import CHAIN_FILE, Ledger, deliver_checkpoints, is_empty
 from agi_bridge.consent.signing import Checkpoint, Keys, place_restored_keys
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 
     from agi_bridge.settings import Settings
-
-_PREFIX: Final = ".restore-"
-"""Of the folder in the state directory that the copy is made in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,8 @@ async def restore_backup(
     _require_new_signing_key(settings, backup, keys, checkpoints)
     state = settings.state_dir
     async with _no_service(settings):
-        await asyncio.to_thread(_clear, state)
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=state) as folder:
+        await asyncio.to_thread(clear_left_overs, state)
+        with tempfile.TemporaryDirectory(prefix=RESTORE_PREFIX, dir=state) as folder:
             copy = Path(folder) / "consents.db"
             proof = await opened.proven_in(copy, checkpoints, end_chains=True, progress=progress)
             _require_accepted(proof, accept_loss=accept_loss, accept_faults=accept_faults)
@@ -127,12 +124,6 @@ async def _no_service(settings: Settings) -> AsyncIterator[None]:
         except BlockingIOError:
             raise _running(settings) from None
         yield
-
-
-def _clear(state: Path) -> None:
-    """Remove what a restore left behind that was killed."""
-    for path in state.glob(f"{_PREFIX}*"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _running(settings: Settings) -> BackupError:

@@ -36,6 +36,7 @@ from agi_bridge.app.ledger import (
     service_lock,
     timestamp_authority,
 )
+from agi_bridge.app.left_overs import clear_left_overs
 from agi_bridge.app.listeners import agi_limits, bind_all, enough_descriptors
 from agi_bridge.app.push import Pushing
 from agi_bridge.app.reload import Reloader
@@ -228,6 +229,7 @@ async def running(
             History(settings.state_dir, settings.history.days, metrics) as history,
             CurrentServices() as current,
         ):
+            await asyncio.to_thread(clear_left_overs, settings.state_dir)
             await check_for_lost_events(settings, ledger)
             media, engines = await asyncio.to_thread(served, settings), EnginePool()
 

@@ -6,24 +6,23 @@ A process that is killed, or a disk that is full, leaves nothing behind.
 from __future__ import annotations
 
 import base64
-import errno
 import gzip
 import hashlib
 import io
 import os
 import tarfile
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 import orjson
 
 from agi_bridge.backup.errors import BackupError
 from agi_bridge.backup.manifest import CHECKPOINTS, KEYS, MANIFEST, Head, Manifest, rows_name
+from agi_bridge.temporary import link_unnamed, unnamed_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from agi_bridge.consent.ledger import Snapshot, Value
     from agi_bridge.consent.signing import Keys
@@ -32,7 +31,6 @@ _PIECE_BYTES: Final = 4 << 20
 """From here on a file of rows is full."""
 _COMPRESSION: Final = 6
 _MODE: Final = 0o600
-_NO_UNNAMED: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 """What a file system says that has no files without a name."""
 
 
@@ -168,13 +166,12 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise _not_written(path, error) from error
     try:
-        with _unnamed(path) as (file, name):
+        with unnamed_file(path) as (file, name):
             yield file
             file.flush()
             os.fsync(file.fileno())
             try:
-                # With a folder's descriptor, or Python would link the symbolic link itself.
-                os.link(name, path.name, dst_dir_fd=folder)
+                link_unnamed(name, path)
             except FileExistsError:
                 raise BackupError(f"{path}: exists", code="file_exists") from None
         os.fsync(folder)
@@ -182,24 +179,6 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
         raise _not_written(path, error) from error
     finally:
         os.close(folder)
-
-
-@contextmanager
-def _unnamed(path: Path) -> Iterator[tuple[IO[bytes], str]]:
-    """A file without a name in the folder of `path`, and what a link to it is made from."""
-    named: str | None = None
-    try:
-        handle = os.open(path.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _MODE)
-    except OSError as error:
-        if error.errno not in _NO_UNNAMED:
-            raise
-        handle, named = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            yield file, named or f"/proc/self/fd/{handle}"
-    finally:
-        if named is not None:
-            Path(named).unlink(missing_ok=True)
 
 
 def _not_written(path: Path, error: OSError) -> BackupError:

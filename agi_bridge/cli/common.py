@@ -206,16 +206,28 @@ def report_start_errors() -> Iterator[None]:
 
 def answer(work: Coroutine[Any, Any, Answer], *, as_json: bool) -> None:
     """Run a command, print its answer, exit with 0, 1, 3 or 4. An error is one line and a code."""
+    from asyncio import CancelledError
+
     from agi_bridge.cli.output import print_answer
 
-    result = run(_with_exit_codes(work))
+    try:
+        result = run(_with_exit_codes(work))
+    except CancelledError:  # by SIGTERM
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
     print_answer(result, as_json=as_json)
     unproven = getattr(result, "exit_code", None) or UNPROVEN
     raise typer.Exit(unproven if result.ok is None else OK if result.ok else FAILED)
 
 
 async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Map the errors of each package to an exit code; any other exception is a bug."""
+    """Map the errors of each package to an exit code; any other exception is a bug.
+
+    SIGTERM cancels the command, which deletes its temporary files; a second one ends it at once.
+    """
+    import asyncio
+
     from agi_bridge.backup import BackupError
     from agi_bridge.consent import ConsentError
     from agi_bridge.evidence import BadPublicKey, EvidenceError
@@ -223,6 +235,14 @@ async def _with_exit_codes(work: Coroutine[Any, Any, Answer]) -> Answer:
     from agi_bridge.settings import UnknownLineError
     from agi_bridge.speech import SpeechError
 
+    loop, command = asyncio.get_running_loop(), asyncio.current_task()
+    assert command is not None  # noqa: S101 - for the type checker: this runs in a task
+
+    def terminate() -> None:
+        loop.remove_signal_handler(signal.SIGTERM)
+        command.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
     try:
         return await work
     except UnknownLineError as error:

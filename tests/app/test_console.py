@@ -6,12 +6,12 @@ import asyncio
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
 from agi_bridge.agi.testing import FakeAsterisk
-from agi_bridge.app import background, console_export, service
+from agi_bridge.app import background, service
 from agi_bridge.app import console as app_console
 from agi_bridge.app.history import number_tag
 from agi_bridge.console import ConsoleServer
@@ -170,11 +170,3 @@ def test_a_number_has_one_key_and_another_number_another(tmp_path: Path) -> None
     assert len(first) == 16
     assert first == number_tag(configured, NUMBER) != number_tag(configured, CALLER)
     assert NUMBER[2:] not in first
-
-
-def test_a_console_that_is_not_enabled_any_more_leaves_no_export(tmp_path: Path) -> None:
-    left = tmp_path / console_export.FOLDER / "abc"
-    left.mkdir(parents=True)
-    running: Any = None
-    assert app_console.console_chores(settings(tmp_path), running, asyncio.Event()) == ()
-    assert not left.parent.exists()

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agi_bridge.app import restore
 from agi_bridge.app.ledger import open_ledger
-from agi_bridge.app.service import settle_open
+from agi_bridge.app.service import running, settle_open
 from agi_bridge.consent import State
 from agi_bridge.consent.ledger import Ledger
 from agi_bridge.settings import Settings
 from tests.support import consent_records
 from tests.support.backups import cheap_tries, elsewhere, passphrase, run
 from tests.support.call_env import KEY
+from tests.support.call_env import settings as service_settings
 from tests.support.consents_commands import configured
 from tests.support.external_db import execute
 from tests.support.sample_ledger import SampleLedger, original, sample, synchronised
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agi_bridge.hook.testing import FakeHook
 
 __all__ = ["cheap_tries", "original", "sample", "synchronised"]
 
@@ -138,3 +142,28 @@ def test_messages_to_other_systems_that_may_be_sent_again_are_counted(
     there = elsewhere(tmp_path / "there")
     restored = run(there, "restore", tmp_path / "b", "--passphrase-file", word, "--json")
     assert restored.json["push_pending"] == 1
+
+
+async def test_the_service_deletes_what_killed_processes_left(
+    tmp_path: Path, fake_hook: FakeHook
+) -> None:
+    chosen = service_settings(tmp_path, fake_hook.url)
+    assert not chosen.console.enabled
+    state = chosen.state_dir
+    for left in (".restore-abc/consents.db", "exports/abc/export.zip"):
+        (state / left).parent.mkdir(parents=True)
+        (state / left).write_bytes(b"personal")
+    async with running(chosen):
+        assert not (state / ".restore-abc").exists()
+        assert not (state / "exports").exists()
+
+
+def test_the_next_proof_deletes_the_copy_of_one_that_was_killed(
+    sample: SampleLedger, given: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    copy = tmp_path / "temporary" / "agi-bridge-prove-abc" / "consents.db"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(b"personal")
+    run(sample.folder, *given, "--prove")
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,29 @@ def test_a_closed_pipe_does_not_change_the_exit_code() -> None:
     done = started("--help", stdout=writing)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+WAITS = """
+import asyncio
+from agi_bridge.cli.common import answer
+from agi_bridge.temporary import temporary_folder
+async def work():
+    with temporary_folder("agi-bridge-test-"):
+        print("working", flush=True)
+        await asyncio.Event().wait()
+answer(work(), as_json=False)
+"""
+
+
+def test_a_command_that_is_terminated_deletes_its_temporary_files_first(tmp_path: Path) -> None:
+    with subprocess.Popen(  # noqa: S603 - the program under test
+        [sys.executable, "-c", WAITS],
+        stdout=subprocess.PIPE,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
+    ) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == b"working\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        command.terminate()
+        assert command.wait(60) == -signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

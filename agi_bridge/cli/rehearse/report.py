@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from agi_bridge import phone
@@ -17,6 +15,7 @@ from agi_bridge.cli.rehearse.numbers import forward_number, keyed_number
 from agi_bridge.cli.rehearse.stage import Played, Stage, is_default
 from agi_bridge.settings import SayDefault
 from agi_bridge.speech import BadPrompts
+from agi_bridge.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,9 +132,9 @@ async def rehearsed(settings: Settings, line: str | None) -> Rehearsal:
         ToolError: no number is known that could be keyed or dialled.
     """
     lines = settings.lines.values() if line is None else (settings.find_line(line),)
-    with tempfile.TemporaryDirectory(prefix="agi-bridge-rehearsal-") as folder:
+    with temporary_folder("agi-bridge-rehearsal-") as folder:
         try:
-            stage = await asyncio.to_thread(Stage, settings, Path(folder))
+            stage = await asyncio.to_thread(Stage, settings, folder)
         except BadPrompts as error:
             raise UsageError(
                 f"[speech]: {'; '.join(map(str, error.problems))}: run agi-bridge prompts check"

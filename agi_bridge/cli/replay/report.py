@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge.app.history import reading_calls
@@ -17,6 +15,7 @@ from agi_bridge.cli.rehearse.report import problem_text, result_of
 from agi_bridge.cli.rehearse.stage import Stage
 from agi_bridge.cli.replay.script import LEFT_OUT, NotReplayable, ending_of, require_replayable
 from agi_bridge.history import CallFilter, HistoryError, short
+from agi_bridge.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +117,8 @@ async def replayed(settings: Settings, line: str | None, last: int) -> Replay:
     """
     wanted = CallFilter(line=None if line is None else settings.find_line(line).name, limit=last)
     calls = await asyncio.to_thread(_recorded, settings, wanted)
-    with tempfile.TemporaryDirectory(prefix="agi-bridge-replay-") as folder:
-        stage = await asyncio.to_thread(Stage, settings, Path(folder))
+    with temporary_folder("agi-bridge-replay-") as folder:
+        stage = await asyncio.to_thread(Stage, settings, folder)
         async with stage:
             return await _play(settings, stage, calls)
 

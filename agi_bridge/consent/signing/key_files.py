@@ -9,15 +9,15 @@ import contextlib
 import fcntl
 import os
 import stat
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from agi_bridge.consent.errors import KeyMissing, KeyUnreadable
 from agi_bridge.durable import sync_folder
+from agi_bridge.temporary import link_unnamed, unnamed_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 _MAX_BYTES: Final = 65536
 
@@ -53,26 +53,20 @@ def create_key_file(path: Path, text: str) -> bool:
     """Create a key file atomically; return False if the file exists already."""
     if path.exists():
         return False
-    with _draft(path, text) as draft:
+    with unnamed_file(path) as (file, name):
+        _fill(file, text)
         try:
-            path.hardlink_to(draft)  # unlike a rename, this never replaces another's
+            link_unnamed(name, path)  # unlike a rename, this never replaces another's
         except FileExistsError:
             return False
     return True
 
 
-@contextlib.contextmanager
-def _draft(path: Path, word: str) -> Iterator[Path]:
-    """A file of mode 0600 beside `path` that holds a word and is on disk; gone afterwards."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w") as opened:
-            opened.write(word + "\n")
-            opened.flush()
-            os.fsync(handle)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
+def _fill(file: IO[bytes], word: str) -> None:
+    """Write a word into a new file, and wait until it is on the disk."""
+    file.write(f"{word}\n".encode())
+    file.flush()
+    os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -123,17 +117,23 @@ def read_key_file(path: Path) -> str:
 
 
 def replace_key_file(handle: int, path: Path, text: str) -> None:
-    """Replace an open key file atomically and durably; it keeps its owner and its mode.
+    """Replace an open and locked key file atomically and durably; it keeps its owner and its mode.
 
     Raises:
         KeyUnreadable: it cannot be written.
     """
     try:
         old = os.fstat(handle)
-        with _draft(path, text) as draft:
-            os.chown(draft, old.st_uid, old.st_gid)
-            draft.chmod(stat.S_IMODE(old.st_mode))
-            draft.replace(path)
+        # The name is always the same: under the lock, a file of that name was left by a process
+        # that was killed.
+        draft = path.with_name(f".{path.name}.new")
+        draft.unlink(missing_ok=True)
+        with unnamed_file(path) as (file, name):
+            _fill(file, text)
+            os.fchown(file.fileno(), old.st_uid, old.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+            link_unnamed(name, draft)
+        draft.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error

@@ -4,10 +4,13 @@ import base64
 import fcntl
 import hashlib
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
@@ -24,11 +27,15 @@ from agi_bridge.consent.signing import (
     Keys,
     backup_advice,
     generate_keys,
+    key_files,
     ledger_id_of,
     rotate_vault_key,
     world_accessible_key_files,
 )
 from tests.support.error_codes import coded
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ONE = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(1, 33))).decode()
@@ -85,11 +92,11 @@ def test_two_that_start_at_once_get_the_same_keys(folder: Path) -> None:
 def test_a_key_that_another_process_made_first_is_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def beaten(path: Path, _: Path) -> None:
+    def beaten(_: str, path: Path) -> None:
         path.write_text(ONE)
         raise FileExistsError
 
-    monkeypatch.setattr(Path, "hardlink_to", beaten)
+    monkeypatch.setattr(key_files, "link_unnamed", beaten)
     keys, made = Keys.load(folder, create=True)
     assert made == ()
     assert keys.vault == (bytes(range(32)),)
@@ -317,3 +324,30 @@ def test_a_file_that_goes_while_a_rotation_waits_is_missed(
     monkeypatch.setattr(fcntl, "flock", lambda *_: (folder / "vault.key").unlink(missing_ok=True))
     with pytest.raises(KeyMissing):
         rotate_vault_key(folder / "vault.key")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from agi_bridge.consent.signing import Keys
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+Keys.load(Path(sys.argv[1]), create=True)
+"""
+
+
+@pytest.mark.programs
+def test_a_process_that_is_killed_leaves_no_draft_of_a_key(folder: Path) -> None:
+    killed = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", KILLED, str(folder)], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert list(folder.iterdir()) == []
+
+
+def test_a_rotation_replaces_the_draft_of_one_that_was_killed(folder: Path) -> None:
+    Keys.load(folder, create=True)
+    draft = folder / ".vault.key.new"
+    draft.write_text("left")
+    rotate_vault_key(folder / "vault.key")
+    assert not draft.exists()
+    assert len((folder / "vault.key").read_text().split(",")) == 2
