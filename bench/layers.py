@@ -2,6 +2,7 @@
 
     python -m bench.layers                # four minutes; --realtime: before all other processes
     python -m bench.layers --only instructions
+    python -m bench.layers --only connections     # kept ones, and TLS: the floor and all of ours
 
 Each row is a server that does a part more than the one above it: first canned bytes
 (`bench.servers.floor`), then `ours_full` with parts taken out (`bench.servers.layers`). Thousand
@@ -24,6 +25,7 @@ from bench.instructions import measured
 from bench.measure import Bench, Plan
 from bench.process import BenchError
 from bench.programs import BuildError, build
+from bench.servers.tls_hook import CA_FILE
 from bench.subjects import Launch, Subject
 
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ class Layer(Subject):
     def launch(self, folder: Path, hook: str | None) -> Launch:
         """The command that starts it, with its files in `folder`."""
         command = [sys.executable, "-m", self.module, "--state", str(folder)]
+        if self.keepalive:
+            command.append("--keepalive")
+        if self.tls:
+            command += ["--ca-file", str(CA_FILE)]
         return Launch([*command, "--hook", hook or "", *self.options], None)
 
 
@@ -73,12 +79,32 @@ LAYERS: Final = (
     _ours("+ record in memory", "ledger"),
     _ours("+ ledger: all of it"),
 )
+"""Each has a part more than the one before."""
+
+
+def _connected(title: str, *, keepalive: bool, tls: bool) -> tuple[Layer, Layer]:
+    """The floor, and all of ours, with other connections to the hook."""
+    floor, ours = _floor(f"{title}: the floor", "hook", "commits"), _ours(f"{title}: all of it")
+    suffix = "_tls" * tls + "_keepalive" * keepalive
+    return (
+        replace(floor, name=f"{floor.name}{suffix}", keepalive=keepalive, tls=tls),
+        replace(ours, name=f"{ours.name}{suffix}", keepalive=keepalive, tls=tls),
+    )
+
+
+CONNECTIONS: Final = (
+    *_connected("fresh connections", keepalive=False, tls=False),
+    *_connected("kept connections", keepalive=True, tls=False),
+    *_connected("TLS, fresh", keepalive=False, tls=True),
+    *_connected("TLS, kept", keepalive=True, tls=True),
+)
+"""Of these only the time is measured."""
 
 
 def main() -> int:
     """Measure what the command line asks for; 0, or 1 if something could not be."""
     parser = argparse.ArgumentParser(prog="python -m bench.layers")
-    parser.add_argument("--only", choices=["instructions", "time"])
+    parser.add_argument("--only", choices=["instructions", "time", "connections"])
     parser.add_argument("--realtime", action="store_true")
     arguments = parser.parse_args()
     os.environ["PYTHONHASHSEED"] = "0"
@@ -86,14 +112,18 @@ def main() -> int:
         build()
         if arguments.realtime:
             machine.put_first()
-        counts = [""] * len(LAYERS) if arguments.only == "time" else [_count(x) for x in LAYERS]
-        times = [""] * len(LAYERS) if arguments.only == "instructions" else _times(LAYERS)
+        layers = {"connections": CONNECTIONS, None: (*LAYERS, *CONNECTIONS)}.get(
+            arguments.only, LAYERS
+        )
+        counted = LAYERS if arguments.only in {None, "instructions"} else ()
+        counts = [_count(each) if each in counted else "" for each in layers]
+        times = [""] * len(layers) if arguments.only == "instructions" else _times(layers)
     except (BenchError, BuildError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     print(f"Python {sys.version.split()[0]}\n")
     print("| | thousand instructions | microseconds |\n| -- | -- | -- |")
-    for layer, count, time in zip(LAYERS, counts, times, strict=True):
+    for layer, count, time in zip(layers, counts, times, strict=True):
         print(f"| {layer.title} | {count} | {time} |")
     return 0
 

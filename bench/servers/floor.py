@@ -5,7 +5,8 @@
 As canned as `bare_protocol`. `hook`: a connection of its own, a request that was written before, an
 answer of which only the end is awaited. `commits`: five rows of the size of our events in two
 transactions of SQLite, each shared by all that wait, on a thread. Nothing is parsed, checked,
-hashed, sealed or looked up, and no time limit is kept.
+hashed, sealed or looked up, and no time limit is kept. With `--ca-file` the hook is asked over TLS,
+sessions resumed; with `--keepalive` on connections that were asked before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sqlite3
+import ssl
 import threading
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -33,9 +35,7 @@ ASKING = 7
 EVENT = "x" * 700
 """As long as an event's body with its tags and its hash."""
 BODY = b'{"key": "bench", "from": "+14155550199", "to": "+14155550111"}'
-HEAD = (
-    b"POST /v1/ivr HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-)
+HEAD = b"POST /v1/ivr HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: %b\r\ncontent-length: %d\r\n\r\n"
 
 
 @dataclass
@@ -85,20 +85,107 @@ class Disk:
 
 
 class Asked(asyncio.Protocol):
-    """One request to the hook."""
+    """A connection to the hook, with one request after another."""
 
-    def __init__(self, done: Callable[[], None]) -> None:
+    def __init__(self, hook: Hook, done: Callable[[], None]) -> None:
+        self._hook = hook
         self._done = done
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(HEAD % len(BODY) + BODY)
+        self.ask(self._done)
+
+    def ask(self, done: Callable[[], None]) -> None:
+        """Send the request."""
+        self._done = done
+        self._transport.write(self._hook.request)
 
     def data_received(self, _data: bytes) -> None:
         """The answer is one piece."""
-        self._transport.abort()
+        self.answered()
+
+    def answered(self) -> None:
+        """Keep the connection or end it, and go on."""
+        if self._hook.keeps:
+            self._hook.kept.append(self)
+        else:
+            self._transport.abort()
         self._done()
+
+
+class AskedOverTls(Asked):
+    """The same over TLS."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Shake hands."""
+        context = cast("ssl.SSLContext", self._hook.context)
+        self._transport = cast("asyncio.Transport", transport)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_hostname=self._hook.address[0],
+            session=self._hook.session,
+        )
+        self._asked = False
+        self._shake()
+
+    def _shake(self) -> None:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._transport.write(self._outgoing.read())
+            return
+        self._asked = True
+        self.ask(self._done)
+
+    def ask(self, done: Callable[[], None]) -> None:
+        """Send the request, behind the end of the handshake if it is the first."""
+        self._done = done
+        self._tls.write(self._hook.request)
+        self._transport.write(self._outgoing.read())
+
+    def data_received(self, data: bytes) -> None:
+        """The answer is one piece behind the tickets."""
+        self._incoming.write(data)
+        if not self._asked:
+            self._shake()
+            return
+        try:
+            self._tls.read(65536)
+        except ssl.SSLWantReadError:  # tickets alone
+            return
+        if self._hook.session is None:  # it is copied, which takes longer than the answer
+            self._hook.session = self._tls.session
+        self.answered()
+
+
+@dataclass
+class Hook:
+    """Where it is, and what connections to it share."""
+
+    address: tuple[str, int]
+    keeps: bool
+    context: ssl.SSLContext | None
+    request: bytes = b""
+    session: ssl.SSLSession | None = None
+    kept: list[Asked] = field(default_factory=list)
+    tasks: set[asyncio.Task[object]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.request = HEAD % (b"keep-alive" if self.keeps else b"close", len(BODY)) + BODY
+
+    def ask(self, done: Callable[[], None]) -> None:
+        """Ask, on a kept connection if there is one."""
+        if self.kept:
+            self.kept.pop().ask(done)
+            return
+        kind = Asked if self.context is None else AskedOverTls
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.create_connection(lambda: kind(self, done), *self.address))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
 @dataclass
@@ -106,8 +193,7 @@ class Floor:
     """What all calls share."""
 
     disk: Disk | None
-    hook: tuple[str, int] | None
-    tasks: set[asyncio.Task[object]] = field(default_factory=set)
+    hook: Hook | None
 
     def before_dial(self, done: Callable[[], None]) -> None:
         """Store, ask, store; each as far as it is wanted."""
@@ -116,13 +202,7 @@ class Floor:
             self.disk.store(1, done) if self.disk else done()
 
         def stored() -> None:
-            if self.hook is None:
-                answered()
-                return
-            loop = asyncio.get_running_loop()
-            task = loop.create_task(loop.create_connection(lambda: Asked(answered), *self.hook))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            self.hook.ask(answered) if self.hook else answered()
 
         self.disk.store(4, stored) if self.disk else stored()
 
@@ -167,7 +247,8 @@ async def main() -> None:
         floor.disk.start()
     if "hook" in own.parts and start.hook:
         url = urlsplit(start.hook)
-        floor.hook = (url.hostname or "", url.port or 80)
+        context = ssl.create_default_context(cafile=start.ca_file) if start.ca_file else None
+        floor.hook = Hook((url.hostname or "", url.port or 80), start.keepalive, context)
     server = await loop.create_server(lambda: Canned(floor), "127.0.0.1", 0, backlog=flow.BACKLOG)
     flow.announce(server.sockets[0].getsockname()[1])
     await server.serve_forever()
