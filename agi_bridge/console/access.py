@@ -7,12 +7,13 @@ whether people sign in or not:
   here (DNS rebinding) is refused.
 * A POST must come from a page of this console, by `Origin` (RFC 6454) and `Sec-Fetch-Site`
   (W3C Fetch Metadata), of which browsers send at least one.
-* The session's cookie is `SameSite=Strict` (RFC 6265bis): no other site's request carries it.
+* The session's cookie is `SameSite=Strict` (RFC 6265bis): no other site's request carries it. A
+  link from another site is opened once more from here, so that the person need not sign in again.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
@@ -195,12 +196,7 @@ def _proxied(request: Request, console: ConsoleSettings) -> Visitor:
     Raises:
         Refusal: the request does not come from the proxy, or names nobody who may enter.
     """
-    peer = ip_address(request.client.host) if request.client else None
-    if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
-        peer = peer.ipv4_mapped
-    if peer is None or not any(
-        peer.version == network.version and peer in network for network in console.proxies
-    ):
+    if not _is_from_proxy(request, console):
         raise Refusal(403, "Not through the proxy", "Open the console through its reverse proxy.")
     names = request.headers.getlist(console.proxy_header)
     user = console.user(names[0].strip()) if len(names) == 1 else None
@@ -213,9 +209,38 @@ def _proxied(request: Request, console: ConsoleSettings) -> Visitor:
     return Visitor(user.name, user.role)
 
 
+def client_address(request: Request, console: ConsoleSettings) -> str:
+    """The address that a request comes from, as far as it can be believed; "": it is not known.
+
+    Of a request from `console.proxies` it is the last one in `X-Forwarded-For`: the proxy itself
+    adds that, and a client may have sent those before it.
+    """
+    if _is_from_proxy(request, console):
+        last = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
+        if (given := _address(last)) is not None:
+            return str(given)
+    return request.client.host if request.client else ""
+
+
+def _is_from_proxy(request: Request, console: ConsoleSettings) -> bool:
+    peer = _address(request.client.host) if request.client else None
+    return peer is not None and any(
+        peer.version == network.version and peer in network for network in console.proxies
+    )
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address, IPv4 also if it is written as IPv6; None: it is none."""
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
+
+
 def _to_sign_in(request: Request, console: ConsoleSettings) -> ASGIApp:
     if request.method not in _SAFE or not console.by_password:
-        link = (SIGN_IN, "Sign in") if console.by_password else None
+        link = (_sign_in_for(_page_before(request)), "Sign in") if console.by_password else None
         return refusal_page(
             Refusal(
                 403,
@@ -225,4 +250,29 @@ def _to_sign_in(request: Request, console: ConsoleSettings) -> ASGIApp:
             )
         )
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"{SIGN_IN}?next={quote(path, safe='')}", 303)
+    address = _sign_in_for(path)
+    if request.headers.get("sec-fetch-site") != "cross-site":
+        return RedirectResponse(address, 303)
+    # The cookie stayed behind, and would after a redirect too. The browser asks again from this
+    # page, with the cookie, for the page of the sign-in, which leads on who is signed in.
+    answer = refusal_page(
+        Refusal(200, "From another site", "The page opens by itself.", (address, "Open it"))
+    )
+    answer.headers["Refresh"] = f"0; url={address}"
+    return answer
+
+
+def _sign_in_for(path: str) -> str:
+    """The address of the sign-in that leads on to a path."""
+    return f"{SIGN_IN}?next={quote(path, safe='')}" if path else SIGN_IN
+
+
+def _page_before(request: Request) -> str:
+    """The path of the page of this console that sent a form; "": it is not known."""
+    try:
+        page = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
+    if page.netloc.lower() != request.headers.get("host", "").lower():
+        return ""
+    return page.path + (f"?{page.query}" if page.query else "")

@@ -127,6 +127,8 @@ async def _not_readable(request: Request, error: Exception) -> Response:
     code = getattr(error, "code", "")
     if code in {"no_call", "no_history", "not_on_record"}:
         refusal = Refusal(404, "Not on record", "It was deleted, or has not been written yet.")
+    elif code == "not_waiting":
+        refusal = Refusal(409, "Not open", "Somebody settled it. Nothing was changed.")
     elif code == "several_calls":
         refusal = Refusal(404, "Several calls", f"{str(error).splitlines()[0]}.")
     elif request.method == "POST":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.responses import RedirectResponse, Response
 
-from agi_bridge.console.access import SIGN_IN
+from agi_bridge.console.access import SIGN_IN, client_address
 from agi_bridge.console.forms import read_form
 from agi_bridge.console.pages import page
 from agi_bridge.console.passwords import PasswordCheck, TooManySignIns
@@ -60,7 +60,7 @@ class SignInEndpoint:
         console = self._settings()
         wanted = _path(form.get("next", ""))
         user = console.user(form.get("name", "").strip()) if console.by_password else None
-        peer = request.client.host if request.client else ""
+        peer = client_address(request, console)
         try:
             right = await self._check.matches(user, form.get("password", ""), peer)
         except TooManySignIns:

@@ -114,7 +114,8 @@ class ConsoleSettings(Section):
     """With `none`: the role of everybody on this machine."""
 
     proxies: Annotated[tuple[AllowedNetwork, ...], ListOf] = ()
-    """With `proxy`: the addresses from which the header is believed."""
+    """Addresses of reverse proxies. With `proxy`, `proxy_header` is believed from them; with
+    `password`, the last address in their `X-Forwarded-For` is whose sign-ins are limited."""
 
     proxy_header: Annotated[Text, AfterValidator(_header)] = "X-Remote-User"
     """With `proxy`: the header that names the person; the proxy must remove a client's own."""

@@ -186,3 +186,61 @@ async def test_nobody_from_elsewhere_enters_without_a_sign_in(tmp_path: Path) ->
 
 async def _empty(scope: Scope, receive: Receive, send: Send) -> None:
     await Response()(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("referer", "to"),
+    [
+        ("{base}/consents/one?shown=two", "/sign-in?next=%2Fconsents%2Fone%3Fshown%3Dtwo"),
+        ("https://evil.example/consents", "/sign-in"),
+        ("http://[", "/sign-in"),
+        ("", "/sign-in"),
+    ],
+)
+async def test_a_form_without_a_session_leads_back_to_its_page(
+    tmp_path: Path, referer: str, to: str
+) -> None:
+    async with serving(FakeService(settings(tmp_path, PEOPLE))) as client:
+        base = str(client.base_url).rstrip("/")
+        answer = await client.post("/calls", headers={"Referer": referer.format(base=base)})
+        assert (answer.status_code, f'href="{to}"' in answer.text) == (403, True)
+
+
+async def test_a_link_of_another_site_is_opened_once_more_from_here(tmp_path: Path) -> None:
+    async with serving(FakeService(settings(tmp_path, PEOPLE))) as client:
+        elsewhere = {"Sec-Fetch-Site": "cross-site"}
+        answer = await client.get("/calls?day=2026-11-27", headers=elsewhere)
+        again = "/sign-in?next=%2Fcalls%3Fday%3D2026-11-27"
+        assert (answer.status_code, answer.headers["refresh"]) == (200, f"0; url={again}")
+        for headers in (elsewhere, {}):  # a browser that says so again gets the form, not a circle
+            form = await client.get(again, headers=headers)
+            assert (form.status_code, "refresh" in form.headers) == (200, False)
+        await sign_in(client, "bob")
+        opened = await client.get(again)
+        assert (opened.status_code, opened.headers["location"]) == (303, "/calls?day=2026-11-27")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "peer"),
+    [
+        (["127.0.0.1"], ["203.0.113.9"], "203.0.113.9"),
+        (["127.0.0.1"], ["198.51.100.7, 203.0.113.9"], "203.0.113.9"),
+        (["127.0.0.1"], ["198.51.100.7", "203.0.113.9"], "203.0.113.9"),
+        (["127.0.0.1"], ["::ffff:203.0.113.9"], "203.0.113.9"),
+        (["127.0.0.1"], ["2001:DB8::1"], "2001:db8::1"),
+        (["127.0.0.1"], ["203.0.113.9,"], "127.0.0.1"),
+        (["127.0.0.1"], ["203.0.113.9, unknown"], "127.0.0.1"),
+        (["127.0.0.1"], [], "127.0.0.1"),
+        (["10.0.0.0/8"], ["203.0.113.9"], "127.0.0.1"),
+        ([], ["203.0.113.9"], "127.0.0.1"),
+    ],
+)
+async def test_only_a_proxy_says_where_somebody_comes_from_and_only_with_its_own_entry(
+    tmp_path: Path, proxies: list[str], forwarded: list[str], peer: str
+) -> None:
+    async with serving(FakeService(settings(tmp_path, {**PEOPLE, "proxies": proxies}))) as client:
+        with capture_logs() as logs:
+            form = {"name": "bob", "password": PASSWORD}
+            headers = [("X-Forwarded-For", each) for each in forwarded]
+            assert (await client.post("/sign-in", data=form, headers=headers)).status_code == 303
+    assert [each["peer"] for each in logs if each["event"] == "console.signed_in"] == [peer]

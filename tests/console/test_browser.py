@@ -220,6 +220,32 @@ async def see(page: Page, *, hidden: bool) -> None:
     )
 
 
+async def test_a_link_from_another_site_opens_the_page_of_who_is_signed_in(
+    tmp_path: Path,
+) -> None:
+    async with serving(busy(tmp_path)) as client, chromium() as browser:
+        base = str(client.base_url).rstrip("/")
+        context = await browser.new_context()
+        await context.route(
+            "http://chat.example/**",
+            lambda route: route.fulfill(
+                content_type="text/html", body=f'<a href="{base}/calls?line=shop">the calls</a>'
+            ),
+        )
+        page = await context.new_page()
+
+        async def follow_link() -> None:
+            await page.goto("http://chat.example/")
+            await page.get_by_role("link", name="the calls").click()
+
+        await follow_link()
+        await page.wait_for_url(f"{base}/sign-in?next=*")
+        await sign_in(page, base)
+        await follow_link()
+        await page.wait_for_url(f"{base}/calls?line=shop")
+        await page.get_by_role("heading", name="Calls").wait_for()
+
+
 async def test_a_whole_job_by_keyboard_and_without_scripts(
     tmp_path: Path, write: Callable[..., None]
 ) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from agi_bridge.consent import Act
     from agi_bridge.consent.ledger import Ledger
     from tests.support.sample_ledger import SampleLedger
 
@@ -245,6 +246,22 @@ async def test_an_unknown_outcome_is_settled_once(sample: SampleLedger) -> None:
         last = (await ledger.rows_of(sample.unknown))[-1]
         assert (last.type, last.fields["as"], last.fields["actor"]) == ("resolved", "texted", ACTOR)
         assert (await client.post(path, data={"as": "texted"})).status_code == 409
+
+
+async def test_of_two_people_who_settle_it_at_once_the_slower_is_told(
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(sample) as (client, ledger):
+        settle = ledger.record_act
+
+        async def after_another(type_: Act, record: str, **body: Any) -> None:
+            await settle(type_, record, **body)
+            await settle(type_, record, **body)
+
+        monkeypatch.setattr(ledger, "record_act", after_another)
+        answer = await client.post(f"/consents/{sample.unknown}/resolve", data={"as": "texted"})
+        assert (answer.status_code, "Somebody settled it" in answer.text) == (409, True)
+        assert (await types(ledger, sample.unknown)).count("resolved") == 1
 
 
 async def test_to_do_begins_with_the_oldest_and_leads_to_the_next(

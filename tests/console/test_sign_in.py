@@ -143,6 +143,43 @@ async def test_passwords_are_checked_one_at_a_time_and_few_may_wait(
     assert most == 1
 
 
+async def test_who_guesses_behind_a_proxy_keeps_out_nobody_who_comes_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six guess at one name; two of them wait, and hold what can be held, until its owner comes."""
+    loop, release = asyncio.get_running_loop(), threading.Event()
+    verify, matches = passwords._verify, PasswordCheck.matches
+
+    def held(known: str, password: str) -> bool:
+        release.wait(30)
+        return verify(known, password)
+
+    async def seen(
+        check: PasswordCheck, user: ConsoleUser | None, password: str, peer: str = ""
+    ) -> bool:
+        if password == PASSWORD:
+            loop.call_soon(release.set)  # after it has its place in the queue, or none
+        return await matches(check, user, password, peer)
+
+    monkeypatch.setattr(passwords, "_verify", held)
+    monkeypatch.setattr(PasswordCheck, "matches", seen)
+    console = {**PEOPLE, "proxies": ["127.0.0.1"]}
+    async with serving(FakeService(settings(tmp_path, console))) as client:
+
+        async def tried(password: str, address: str) -> int:
+            form = {"name": "alice", "password": password}
+            headers = {"X-Forwarded-For": f"192.0.2.1, {address}"}
+            answer = await client.post("/sign-in", data=form, headers=headers, timeout=60)
+            return answer.status_code
+
+        guesses = [asyncio.create_task(tried("wrong", "203.0.113.9")) for _ in range(6)]
+        answers = asyncio.as_completed(guesses)
+        turned_away = [await next(answers) for _ in range(6 - passwords.MAX_ALIKE)]
+        assert set(turned_away) == {429}
+        assert await tried(PASSWORD, "198.51.100.7") == 303
+        await asyncio.gather(*guesses)
+
+
 async def test_too_many_at_once_are_told_to_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

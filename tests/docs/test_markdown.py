@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def test_a_table_is_one_block_below_its_head(page: Path) -> None:
     tables = [found.splitlines() for found in blocks if found.lstrip("\n").startswith("|")]
     rows = [[line for line in table if line] for table in tables]
     assert [each[0] for each in rows if len(each) < 3 or not RULE.match(each[1])] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_column_has_a_name(page: Path) -> None:
+    """A screen reader says it before each cell."""
+    lines = FENCED.sub("", page.read_text(encoding="utf-8")).splitlines()
+    heads = [head for head, rule in itertools.pairwise(lines) if RULE.match(rule)]
+    nameless = [head for head in heads if not all(map(str.strip, head.strip("|").split("|")))]
+    assert nameless == [] or page.name in GENERATED
 
 
 @pytest.mark.parametrize("page", pages_of("Start", "Operate"), ids=lambda page: page.name)
