@@ -115,6 +115,7 @@ def open_for_service(path: Path, fingerprint: str) -> sqlite3.Connection:
                 for statement in filter(str.strip, step.split(";")):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
+            require_schema(connection)
             written_with = connection.execute("SELECT fingerprint FROM keyed").fetchone()
             if written_with != (fingerprint,):
                 connection.execute(_FORGET)
@@ -130,17 +131,39 @@ def version_of(connection: sqlite3.Connection) -> int:
     """Return the version of a file's schema.
 
     Raises:
-        HistoryError: it is newer than this program.
+        HistoryError: it is newer than this program (`newer`), or was never one (`damaged`).
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise HistoryError("newer", "a newer agi-bridge wrote the call history")
+    if version < 0:
+        raise _other_database()
     return int(version)
 
 
 def _require_empty(connection: sqlite3.Connection) -> None:
     if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
-        raise HistoryError("damaged", "a database of something else is in its place")
+        raise _other_database()
+
+
+def require_schema(connection: sqlite3.Connection) -> None:
+    """See that a file of this version has its tables: another program may give it the number too.
+
+    Raises:
+        HistoryError: it has not (`damaged`).
+    """
+    for table, wanted in (("calls", {*COLUMNS, "erased"}), ("keyed", {"fingerprint"})):
+        columns = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+        if not wanted <= {name for (name,) in columns}:
+            raise _other_database()
+
+
+def _other_database() -> HistoryError:
+    return HistoryError(
+        "damaged",
+        f"{FILE} is not a call history: a database of something else is in its place; the service "
+        "sets it aside when it next writes a call, and begins again",
+    )
 
 
 @contextmanager

@@ -72,6 +72,8 @@ class HistoryReader:
             self._connection = database.connect(self._path, read_only=True)
             try:
                 version = database.version_of(self._connection)
+                if version:
+                    database.require_schema(self._connection)
             except BaseException:
                 self._connection.close()
                 raise

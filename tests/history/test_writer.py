@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from agi_bridge.history import database, writer
+from agi_bridge.history import HistoryError, database, writer
 from agi_bridge.history.writer import HistoryWriter
 from tests.support.history_calls import DAY_MS, drafted
 
@@ -112,7 +112,15 @@ def test_another_process_ends_no_calls_and_sets_nothing_aside(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("how", "reason"),
-    [("damaged", "damaged"), ("of something else", "damaged"), ("newer", "newer")],
+    [
+        ("damaged", "damaged"),
+        ("of something else", "damaged"),
+        ("newer", "newer"),
+        ("PRAGMA user_version = -3", "damaged"),
+        ("ALTER TABLE calls DROP COLUMN hung_up", "damaged"),
+        ("DROP TABLE calls", "damaged"),
+        ("DROP TABLE keyed", "damaged"),
+    ],
 )
 def test_a_file_that_cannot_be_used_is_set_aside_and_begun_again(
     tmp_path: Path,
@@ -130,9 +138,10 @@ def test_a_file_that_cannot_be_used_is_set_aside_and_begun_again(
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE calls (x TEXT)")
     else:
-        connection = sqlite3.connect(path)
-        connection.execute("PRAGMA user_version = 999")
-        connection.close()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 999" if how == "newer" else how)
+        with pytest.raises(HistoryError, check=lambda error: error.code == reason):
+            read()
     with capture_logs() as logs:
         write({"language": "de"})
     assert [(log["event"], log["reason"]) for log in logs] == [("history.set_aside", reason)]
