@@ -32,7 +32,8 @@ class Answer(Protocol):
 def print_answer(answer: Answer, *, as_json: bool) -> None:
     """Print an answer on standard output."""
     if as_json:
-        text = json.dumps(answer.json(), ensure_ascii=False, indent=2)
+        # A ledger that was changed may hold bytes in the place of a text.
+        text = json.dumps(answer.json(), ensure_ascii=False, indent=2, default=repr)
         # Bytes of file names that are not UTF-8 become JSON's escapes.
         print(text.encode("utf-8", "backslashreplace").decode())  # noqa: T201 - the output
         return
@@ -59,9 +60,10 @@ def _console() -> Console:
     return console
 
 
-def printable(text: str) -> str:
+def printable(text: object) -> str:
     """A text from outside, safe for a terminal: without line breaks and control sequences."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    signs = str(text)  # a ledger that was changed may hold a number in its place
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in signs)
 
 
 def printable_lines(text: str) -> str:

@@ -44,9 +44,11 @@ from agi_bridge.consent.errors import (
     LedgerLost,
     LedgerUnavailable,
     NotOnRecord,
+    RecordDamaged,
     VaultDamaged,
     Withheld,
     WitnessFailed,
+    reading,
 )
 from agi_bridge.consent.event_schema import LATE_TYPES, commitments, faults
 from agi_bridge.consent.field_checks import is_record_id
@@ -156,6 +158,7 @@ __all__ = [
     "PushRoutes",
     "PushType",
     "Reason",
+    "RecordDamaged",
     "Reply",
     "RetentionReport",
     "RetentionRules",
@@ -187,6 +190,7 @@ __all__ = [
     "named_records",
     "names_purpose",
     "read_back_and_asked",
+    "reading",
     "says_its_text",
     "suppression_sha256",
     "tag",

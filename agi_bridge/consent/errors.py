@@ -17,6 +17,7 @@ ConsentError
 │   └── ChainEnded       the signing key of a chain that ended with a restore from a backup
 ├── NotOnRecord          the ledger has no such consent, revocation or message
 ├── VaultDamaged         sealed personal data that the right key does not open
+├── RecordDamaged        what is stored of a record is not what was ever written
 ├── BadCheckpoint        a text is not a checkpoint
 ├── BadStamp             bytes are not a time stamp, or a file has no certificates
 └── WitnessFailed        an authority did not stamp a checkpoint
@@ -25,6 +26,16 @@ Texts name consent ids, states, files and key ids, never a number or a key.
 """
 
 from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_OF_DAMAGE: Final = (TypeError, ValueError, AttributeError, LookupError, OverflowError)
+"""What readers of a row raise whose columns hold other things than were written."""
 
 
 class ConsentError(Exception):
@@ -164,6 +175,32 @@ class NotOnRecord(ConsentError):  # noqa: N818 - the same
     """The ledger has no such consent, revocation or message."""
 
     code = "not_on_record"
+
+
+class RecordDamaged(ConsentError):  # noqa: N818 - the same
+    """What is stored was changed into what nothing ever wrote: `verify` says where."""
+
+    code = "record_damaged"
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Read what is stored in the block; a row that was changed is one error, not a fault of ours.
+
+    SQLite takes any type in any column, and its owner can write what he likes.
+
+    Raises:
+        RecordDamaged: nothing that was ever written can be read so.
+    """
+    try:
+        yield
+    except ConsentError:
+        raise
+    except _OF_DAMAGE as error:
+        raise RecordDamaged(
+            f"{what}: what is stored was changed and cannot be read ({type(error).__name__}); "
+            "`agi-bridge consents verify` says where"
+        ) from error
 
 
 class VaultDamaged(ConsentError):  # noqa: N818 - the same

@@ -71,6 +71,7 @@ class Summary:
         restricted_until: until when that is kept for a defence only.
         masked_number: the number, all but its ends; None also if it cannot be opened.
         lookup: why a look-up did not say whose message it is.
+        damaged: whether what is stored of it was changed, so that the rest is not known.
     """
 
     consent_id: str
@@ -86,6 +87,7 @@ class Summary:
     restricted_until: str | None
     masked_number: str | None
     lookup: str | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ same bytes. `evidence.export` collects and writes it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -123,8 +124,7 @@ def command(
             await _record_export(ledger, option, ids, for_)
             published = await sign_and_publish(settings, ledger)
             await ledger.request_checkpoints(REQUEST_SECONDS)
-            with create_archive(out) as folder:
-                writer = ExportWriter(folder)
+            with create_archive(out) as folder, closing(ExportWriter(folder)) as writer:
                 async with ledger.moment() as moment:
                     with progress_line("collected") as tell:
                         collector = Collector(moment, writer, everything=everything, progress=tell)

@@ -40,6 +40,7 @@ class Listing:
                 "line": each.line_id,
                 "brand": each.brand,
                 "state": each.state,
+                "damaged": each.damaged,
                 "unfinished": each.unfinished,
                 "overdue": each.overdue,
                 "at": each.at,
@@ -90,6 +91,7 @@ def _state_of(summary: Summary) -> str:
     Of a message: why a look-up did not say whose it is.
     """
     told = (
+        "changed" if summary.damaged else "",
         str(summary.state or ""),
         "unfinished" if summary.unfinished else "",
         "overdue" if summary.overdue else "",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 import structlog
 from sqlalchemy import select
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 Clocks: TypeAlias = Callable[[], tuple[float, float]]
 """Reads the machine's time of day and its running time, both in seconds."""
+
+_MOST: Final = 1 << 62
+"""No event has a number so high."""
 
 
 def read_clocks() -> tuple[float, float]:
@@ -133,7 +137,7 @@ class ChainWriter:
         last = transaction.cursor.execute(
             sql.head.text, sql.head.arguments(ledger_id=self.ledger_id)
         ).fetchone()
-        seq, head = (0, START) if last is None else (last[0], bytes.fromhex(last[1]))
+        seq, head = (0, START) if last is None else self._last(*last[:2])
         self._check_head(transaction, seq, head)
         read = self._clocks()
         step = self._clock_event(read, None if last is None else last[2])
@@ -158,9 +162,12 @@ class ChainWriter:
         self.append(transaction, [])
 
     def state(self, transaction: Transaction, consent_id: str) -> State | None:
-        """The last state of a consent; None if it is not in the ledger."""
+        """The last state of a consent; None if there is none, or what says so was changed."""
         last = transaction.cursor.execute(self._sql.last_state.text, (consent_id,)).fetchone()
-        return None if last is None else State(last[0])
+        try:
+            return None if last is None else State(last[0])
+        except ValueError:  # it was changed
+            return None
 
     def database_now(self, transaction: Transaction) -> float:
         """The time by the database's clock, the same for all bridges on it."""
@@ -215,7 +222,7 @@ class ChainWriter:
             seen, step = "running", (wall - self._read[0]) - (running - self._read[1])
             if abs(step) <= SKEW_SECONDS:
                 return []
-        elif last_at is not None and stamp(wall + SKEW_SECONDS) < last_at:
+        elif isinstance(last_at, str) and stamp(wall + SKEW_SECONDS) < last_at:
             seen, step = "start", 0.0  # by how much it was set while nobody ran is not known
         else:
             return []
@@ -226,6 +233,19 @@ class ChainWriter:
         new = Identifiers()
         body: Body = {"step_ms": round(step * 1000), "seen": seen, "synchronised": synchronised}
         return [StoredEvent(new.next(), new.next(), Act.CLOCK, stamp(wall), body)]
+
+    def _last(self, seq: object, hash_: object) -> tuple[int, bytes]:
+        """Number and hash of our last event.
+
+        Raises:
+            LedgerLost: it was changed into what nothing ever wrote: nothing can follow it.
+        """
+        head = b""
+        with suppress(ValueError):
+            head = bytes.fromhex(hash_) if isinstance(hash_, str) else b""
+        if not head or type(seq) is not int or not 0 < seq < _MOST:
+            self.lost(f"the last event of chain {self.ledger_id[:8]} was changed")
+        return seq, head
 
     def _remember(self, seq: int, head: bytes, read: tuple[float, float]) -> None:
         self._head, self._read = (seq, head), read

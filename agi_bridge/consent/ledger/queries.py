@@ -10,7 +10,7 @@ from sqlalchemy import collate, exists, func, or_, select, union_all
 from agi_bridge import phone
 from agi_bridge.consent.acts import is_unfinished
 from agi_bridge.consent.chain import Chain, Row
-from agi_bridge.consent.errors import KeyFault, VaultDamaged
+from agi_bridge.consent.errors import KeyFault, RecordDamaged, VaultDamaged, reading
 from agi_bridge.consent.ledger.schema import (
     AUDIO,
     CONTENT,
@@ -151,7 +151,8 @@ def disclosure(transaction: Transaction, sha256: str) -> Disclosure | None:
 
 def audio(transaction: Transaction, sha256: str) -> bytes | None:
     """A disclosure's recording by its hash, as a WAV file."""
-    return transaction.core.execute(select(AUDIO.c.wav).where(AUDIO.c.sha256 == sha256)).scalar()
+    found = transaction.core.execute(select(AUDIO.c.wav).where(AUDIO.c.sha256 == sha256)).scalar()
+    return found if isinstance(found, bytes) else None
 
 
 def text(transaction: Transaction, sha256: str) -> str | None:
@@ -194,7 +195,11 @@ def summaries(transaction: Transaction, vault: Vault, wanted: Filter, *, now: st
     for root in _roots(transaction, vault, wanted, now):
         if wanted.limit is not None and len(found) >= wanted.limit:
             break
-        summary = _summary(transaction, vault, root, now)
+        try:
+            with reading(str(root.consent_id)):
+                summary = _summary(transaction, vault, root, now)
+        except RecordDamaged:  # one row's fault must not hide the others
+            summary = _damaged(root)
         if wanted.state is None or summary.state is wanted.state:
             found.append(summary)
     return found
@@ -323,6 +328,25 @@ def _summary(transaction: Transaction, vault: Vault, root: Row, now: str) -> Sum
         restricted_until=None if row is None else _text_or_unknown(row.restricted_until),
         masked_number=phone.mask(known["number"]) if "number" in known else None,
         lookup=last_lookup(events_),
+    )
+
+
+def _damaged(root: Row) -> Summary:
+    """The summary of a record that was changed into something that nothing ever wrote."""
+    return Summary(
+        consent_id=_text_or_unknown(root.consent_id) or "?",
+        kind=_KINDS[root.type],
+        line_id=None,
+        brand=None,
+        state=None,
+        unfinished=False,
+        overdue=False,
+        at=_text_or_unknown(root.at) or "?",
+        last_at=_text_or_unknown(root.at) or "?",
+        erased=False,
+        restricted_until=None,
+        masked_number=None,
+        damaged=True,
     )
 
 

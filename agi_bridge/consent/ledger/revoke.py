@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from agi_bridge.consent.encoding import Identifiers, commitment, new_salt, timestamp
-from agi_bridge.consent.errors import IllegalTransition
+from agi_bridge.consent.errors import IllegalTransition, RecordDamaged, reading
 from agi_bridge.consent.ledger import queries
 from agi_bridge.consent.ledger.repeats import is_open
 from agi_bridge.consent.ledger.schema import LIFTING, PII, SUPPRESSION, brand_key, scope_key
@@ -49,7 +49,11 @@ def revoke(transaction: Transaction, writer: Writer, request: Revocation) -> Rev
         for consent_id in candidates
         if _reaches(transaction, request, consent_id)
     }
-    ended = [consent_id for consent_id, state in states.items() if State.REVOKED in FOLLOWS[state]]
+    ended = [
+        consent_id
+        for consent_id, state in states.items()
+        if state is not None and State.REVOKED in FOLLOWS[state]  # None: its last event was changed
+    ]
     under_way = sum(states[consent_id] is State.SUBMITTING for consent_id in ended)
     personal = PersonalData(
         kind="revocation",
@@ -177,11 +181,15 @@ def _reaches(transaction: Transaction, request: Revocation, consent_id: str) -> 
     """Whether a revocation reaches a consent, by what the consent's first event says."""
     if request.scope == "all":
         return True
-    facts = queries.rows_of(transaction, consent_id)[0].fields
-    if request.brand is not None and brand_key(facts["brand"]) == brand_key(request.brand):
+    try:
+        with reading(consent_id):
+            facts = queries.rows_of(transaction, consent_id)[0].fields
+            if request.brand is not None and brand_key(facts["brand"]) == brand_key(request.brand):
+                return True
+            of_seller = brand_key(facts["legal_name"]) == brand_key(request.seller or "")
+            return request.scope == "seller" and of_seller
+    except RecordDamaged:  # nobody knows any more: who said STOP gets none
         return True
-    of_seller = brand_key(facts["legal_name"]) == brand_key(request.seller or "")
-    return request.scope == "seller" and of_seller
 
 
 def _request_id(

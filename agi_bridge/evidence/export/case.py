@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent import Act, NotOnRecord, State
+from agi_bridge.consent import Act, NotOnRecord, State, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -105,8 +105,14 @@ async def read_case(ledger: Ledger, consent_id: str) -> Case:
 
     Raises:
         NotOnRecord: the ledger has no consent, revocation or message of that id.
+        RecordDamaged: what is stored of it was changed, and cannot be read.
         LedgerUnavailable, KeyMissing, VaultDamaged: as the ledger raises them.
     """
+    with reading(consent_id):
+        return await _read_case(ledger, consent_id)
+
+
+async def _read_case(ledger: Ledger, consent_id: str) -> Case:
     rows = in_order(await ledger.rows_of(consent_id))
     if not rows or rows[0].type not in KINDS:
         raise NotOnRecord(f"{consent_id}: no such consent is on record")

@@ -15,7 +15,7 @@ import json
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from agi_bridge.consent import START, Act, BadStamp, tag
+from agi_bridge.consent import START, Act, BadStamp, reading, tag
 from agi_bridge.consent.signing import Stamp
 from agi_bridge.evidence.export.case import KINDS, named_others, named_recordings, named_texts
 from agi_bridge.evidence.verify import Start
@@ -63,7 +63,15 @@ class Collector:
         self._named: set[tuple[str, bool]] = set()
 
     async def collect(self, ids: Iterable[str]) -> int:
-        """Write these records and everything that belongs to them; returns how many records."""
+        """Write these records and everything that belongs to them; returns how many records.
+
+        Raises:
+            RecordDamaged: what is stored was changed, and cannot be written.
+        """
+        with reading("the export"):
+            return await self._collect(ids)
+
+    async def _collect(self, ids: Iterable[str]) -> int:
         self._heads = {chain.ledger_id: chain.seq for chain in await self._ledger.chains()}
         for checkpoint in await self._ledger.checkpoints():
             if checkpoint.seq <= self._heads.get(checkpoint.ledger_id, 0):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from agi_bridge import phone
-from agi_bridge.consent import AGREED, Act, State, evidence_files, is_unfinished
+from agi_bridge.consent import AGREED, Act, State, evidence_files, is_unfinished, reading
 from agi_bridge.evidence.export import labels
 from agi_bridge.evidence.export.case import KINDS, in_order
 from agi_bridge.evidence.export.dialogue_words import dialogue_lines, how_agreed, keys_pressed
@@ -154,8 +154,16 @@ class CaseSummary:
 
 
 def summarise(case: Case, *, reveal: bool, zones: Zones | None = None) -> CaseSummary:
-    """Summarise a case; numbers and words are masked unless `reveal`."""
-    zones = zones or Zones()
+    """Summarise a case; numbers and words are masked unless `reveal`.
+
+    Raises:
+        RecordDamaged: what is stored of it was changed, and cannot be read.
+    """
+    with reading(str(case.consent_id)):
+        return _summarise(case, reveal=reveal, zones=zones or Zones())
+
+
+def _summarise(case: Case, *, reveal: bool, zones: Zones) -> CaseSummary:
     first = case.rows[0].fields
     zone = str(first.get("tz") or "UTC")
     requests = [row for row in case.related if row.type == Act.REVOCATION]

@@ -40,7 +40,7 @@ SOFTWARE = f"agi-bridge {__version__}"
 
 
 class ExportWriter:
-    """Writes one export; `finish` completes it."""
+    """Writes one export; `finish` completes it, and `close` ends one that is not completed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -90,8 +90,7 @@ class ExportWriter:
             keys: the bridge's.
             progress: is told how many events are verified.
         """
-        for file in (self._chain, self._checkpoints, self._opened):
-            file.close()
+        self.close()
         zones = Zones()
         with archive.open_archive(self._folder) as files:
             verifier = ExportVerifier(files, own={keys.ledger_id}, progress=progress)
@@ -106,6 +105,11 @@ class ExportWriter:
                 (self._folder / name).rmdir()
         archive.sign_files(self._folder, keys.signing)
         return report
+
+    def close(self) -> None:
+        """Close the files that are written line by line; nothing more can be added."""
+        for file in (self._chain, self._checkpoints, self._opened):
+            file.close()
 
     def _lines(self, name: str) -> IO[str]:
         return (self._folder / name).open("w", encoding="utf-8", newline="\n")

@@ -330,9 +330,16 @@ def _wrong_fields(type_: str, text: str) -> tuple[str, ...]:
     return tuple(schema_faults(type_, read_body(text) or {}))
 
 
+def read_body(text: object) -> dict[str, Any] | None:
+    """The fields of a body, not to be changed; None if it is not canonical JSON.
+
+    An owner can give the column another type, of which a database makes other values.
+    """
+    return _read_text(text) if isinstance(text, str) else None
+
+
 @lru_cache(maxsize=_READ_AHEAD)
-def read_body(text: str) -> dict[str, Any] | None:
-    """The fields of a body, not to be changed; None if it is not canonical JSON."""
+def _read_text(text: str) -> dict[str, Any] | None:
     try:
         body, _ = _DECODER.raw_decode(text)
         # Trailing text, duplicate keys and spaces all differ from the body written again.

@@ -52,6 +52,7 @@ def test_the_list_is_newest_first_and_masked(sample: SampleLedger) -> None:
         "erased": False,
         "restricted_until": None,
         "lookup": None,
+        "damaged": False,
     }
     assert document[3]["number"] is None
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import shutil
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +28,7 @@ from tests.support.forgery import (
     drop_stamps,
     edit_lines,
     forge_export,
+    judgement,
     render_again,
     resign,
 )
@@ -31,7 +36,6 @@ from tests.support.timestamp_authority import Authority, make_authority, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 ODD = b"Example Store: \xff reply STOP"
@@ -370,3 +374,25 @@ def test_a_checkpoint_of_another_form_is_none(place: Place, export: Path) -> Non
 
 def test_the_check_of_the_tests_is_the_one_that_is_shipped(export: Path) -> None:
     assert (export / "check.py").read_text() == CHECK.read_text()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "signer.pem", "SHA256SUMS.sig", "chain.jsonl"])
+def test_a_pipe_in_the_place_of_a_file_holds_up_neither_judge(
+    honest_export: Path, tmp_path: Path, name: str
+) -> None:
+    out = Path(shutil.copytree(honest_export, tmp_path / "x"))
+    (out / name).unlink()
+    os.mkfifo(out / name)
+    with suppress(BadExport):  # it may be refused whole
+        assert judgement(verify_export(out)[0]).status == 1
+    assert check(out).status == 1
+
+
+def test_a_line_that_no_value_is_as_long_as_is_read_by_neither_judge(
+    honest_export: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(honest_export, tmp_path / "x"))
+    with (out / "opened.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"consent_id":"' + "x" * (1 << 22) + '"}\n')
+    assert judgement(verify_export(out)[0]).status == 1
+    assert check(out).status == 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agi_bridge.consent import EvidenceFile, ImportedConsent
+from agi_bridge.consent import MAX_EVIDENCE_BYTES, EvidenceFile, ImportedConsent
 from agi_bridge.consent.imported import evidence_value
 from tests.support import evidence_ledger as shop
 
@@ -42,6 +43,23 @@ def test_an_honest_import_verifies_by_both_judges(imported: Place, tmp_path: Pat
     assert imported.verify().failing == set()
     out = imported.export(tmp_path / "x", imported.ids["imported"])
     assert imported.both(out).failing == set()
+
+
+def test_the_largest_evidence_that_is_taken_verifies_by_both_judges(
+    place: Place, tmp_path: Path
+) -> None:
+    """In base64 it is a third longer, and with its record one line of a file."""
+    scan = EvidenceFile("scan.pdf", os.urandom(MAX_EVIDENCE_BYTES))
+
+    async def fill(ledger: Any) -> None:
+        taken = await ledger.import_consents([replace(IMPORT, evidence=(scan,))], actor="admin")
+        [place.ids["imported"]] = taken.stored
+        await ledger.checkpoint()
+
+    place.use(fill)
+    assert place.verify().failing == set()
+    for name, ids in (("one", [place.ids["imported"]]), ("all", [])):
+        assert place.both(place.export(tmp_path / name, *ids)).failing == set()
 
 
 def test_evidence_that_was_changed_in_the_ledger_is_found(imported: Place) -> None:

@@ -249,7 +249,7 @@ def test_lines_come_without_their_ends_and_are_utf_8(folder: Path) -> None:
 
 
 def test_a_line_without_end_is_refused(folder: Path) -> None:
-    (folder / "long").write_bytes(b"x" * ((1 << 20) + 2))
+    (folder / "long").write_bytes(b"x" * ((1 << 22) + 2))
     with archive.open_archive(folder) as opened, pytest.raises(BadExport, check=coded("too_long")):
         list(archive.lines(opened, "long"))
 
