@@ -82,6 +82,7 @@ class Console:
             Route("/consents/{record}/recordings/{sha256}.wav", records.recording),
             Route("/revoke", records.ask_to_revoke, methods=["POST"]),
             Route("/revoke/confirm", records.revoke, methods=["POST"]),
+            Route("/revoke/{key}", records.show_revocation),
             Route("/consents/{record}/export", self._exports.begin, methods=["POST"]),
             Route("/exports/{key}", self._exports.show),
             Route("/exports/{key}/file", self._exports.fetch),

@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from agi_bridge import phone
 from agi_bridge.console.forms import read_form
+from agi_bridge.console.kept import Kept
 from agi_bridge.console.leaf import Leaf, leaf
 from agi_bridge.console.pages import page
 from agi_bridge.console.refusal import Refusal
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 PAGE: Final = 50
 """Calls on a page."""
-OF_NUMBER: Final = 500
-"""The same of one number, which is in no address that could lead to a further page."""
 WRITTEN_SECONDS: Final = 2.0
 """How long a call that has just ended may take into the file, which has it within a second."""
 HOUR_MS: Final = 3_600_000
@@ -50,6 +49,7 @@ class CallPages:
     def __init__(self, service: Service, live: LivePages) -> None:
         self._service = service
         self._live = live
+        self._numbers = Kept[str]()
 
     async def find(self, request: Request) -> Response:
         """Show calls, the newest first: of a day, a line, with a result; or lead to one."""
@@ -58,6 +58,11 @@ class CallPages:
             found_call = await self._get_live_or_ended(wanted_call)
             id_ = found_call.id if isinstance(found_call, Call) else str(found_call["id"])
             return RedirectResponse(f"/calls/{id_}", 303)
+        past, newer = query.get("past", ""), query.get("newer", "")
+        if search := query.get("search", ""):
+            number = number_of(request, self._numbers, search)
+            found = await self._read(CallFilter(number=number), past=past, newer=newer)
+            return self._page(request, found, {"search": search, "number": phone.mask(number)})
         day = read_day(query.get("day", ""))
         chosen = {
             "day": "" if day is None else day.isoformat(),
@@ -76,18 +81,16 @@ class CallPages:
             since=first,
             until=last,
         )
-        found = await self._read(
-            wanted, PAGE, past=query.get("past", ""), newer=query.get("newer", "")
-        )
+        found = await self._read(wanted, past=past, newer=newer)
         return self._page(request, found, chosen)
 
     async def find_number(self, request: Request) -> Response:
-        """Show the calls of a number. It is in the form alone: an address is kept by browsers."""
+        """Lead to the calls of a number. It is in the form alone: browsers keep addresses."""
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
         await log_look_up(self._service, request, "calls", number)
-        found = await self._read(CallFilter(number=number), OF_NUMBER)
-        return self._page(request, found, {"number": phone.mask(number)})
+        key = self._numbers.keep(request.state.visitor, number)
+        return RedirectResponse(f"/calls?search={key}", 303)
 
     async def show(self, request: Request) -> Response:
         """Show one call: in progress, or as the history has it."""
@@ -129,9 +132,7 @@ class CallPages:
             raise Refusal(404, "No such recording", "The line plays no prompt of this name.")
         return FileResponse(file, media_type="audio/wav")
 
-    async def _read(
-        self, wanted: CallFilter, size: int, *, past: str = "", newer: str = ""
-    ) -> Leaf[Call]:
+    async def _read(self, wanted: CallFilter, *, past: str, newer: str) -> Leaf[Call]:
         async def read(place: str, oldest_first: bool) -> list[Call]:  # noqa: FBT001 - for `leaf`
             end = _id(place)
             which = replace(
@@ -139,11 +140,11 @@ class CallPages:
                 oldest_first=oldest_first,
                 after=end if oldest_first else None,
                 before=None if oldest_first else end,
-                limit=size + 1,
+                limit=PAGE + 1,
             )
             return await asyncio.to_thread(find_calls, self._service, which)
 
-        return await leaf(read, lambda call: call.id, size, past=past, newer=newer)
+        return await leaf(read, lambda call: call.id, PAGE, past=past, newer=newer)
 
     def _page(self, request: Request, found: Leaf[Call], chosen: dict[str, str]) -> Response:
         return page(
@@ -152,7 +153,8 @@ class CallPages:
             calls=found.rows,
             newer=found.newer,
             older=found.older,
-            chosen={"day": "", "line": "", "result": "", "hour": "", "number": "", **chosen},
+            chosen=dict.fromkeys(("day", "line", "result", "hour", "search", "number"), "")
+            | chosen,
             lines=list(self._service.settings.lines),
             results=sorted(RESULTS | words()),
             days=self._service.settings.history.days,
@@ -202,6 +204,20 @@ def read_number(settings: Settings, text: str) -> str:
     if found is None:
         raise Refusal(400, "Not a phone number", "Write it like +14155550123.")
     return found
+
+
+def number_of(request: Request, numbers: Kept[str], search: str) -> str:
+    """The number that a person looked for.
+
+    Raises:
+        Refusal: it is not kept any more, or another person looked for it.
+    """
+    number = numbers.get(request.state.visitor, search)
+    if number is None:
+        path = request.url.path
+        text = "A number that was looked for is kept for 15 minutes. Look for it again."
+        raise Refusal(410, "Not kept any more", text, (path, "Look for a number"))
+    return number
 
 
 async def log_look_up(service: Service, request: Request, what: str, number: str) -> None:

@@ -7,7 +7,8 @@ shows what it reaches.
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +16,11 @@ import structlog
 from starlette.responses import RedirectResponse, Response
 
 from agi_bridge import phone
-from agi_bridge.consent import Act, Filter, Revocation, State
+from agi_bridge.consent import Act, Filter, IllegalTransition, Revocation, State
 from agi_bridge.consent.ledger import resolutions
-from agi_bridge.console.calls import log_look_up, read_day, read_number
+from agi_bridge.console.calls import log_look_up, number_of, read_day, read_number
 from agi_bridge.console.forms import read_form
+from agi_bridge.console.kept import Kept
 from agi_bridge.console.leaf import Leaf, leaf
 from agi_bridge.console.pages import page, quoted
 from agi_bridge.console.refusal import Refusal
@@ -36,8 +38,27 @@ if TYPE_CHECKING:
 
 PAGE: Final = 50
 """Records on a page."""
-OF_NUMBER: Final = 500
-"""The same of one number, which is in no address that could lead to a further page."""
+_PASSED_ON: Final = "passed-on"
+"""How a revocation is settled that the platform knows of."""
+SHOWN_SECONDS: Final = 5 * 60.0
+"""How long a page goes on to show numbers that somebody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The first step of a revocation.
+
+    Attributes:
+        number: whose, in E.164.
+        brand: the record's.
+        record: the record that names the number; "": a person typed it.
+        reference: makes the same second step the same request, also after Back.
+    """
+
+    number: str = field(repr=False)
+    brand: str | None
+    record: str
+    reference: str
 
 
 class RecordPages:
@@ -49,12 +70,21 @@ class RecordPages:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._numbers = Kept[str]()
+        self._shown = Kept[str](SHOWN_SECONDS)
+        self._asked = Kept[_Asked]()
+        self._repeats = Kept[tuple[str, str]]()
 
     async def find(self, request: Request) -> Response:
         """Show records, the newest first: of a day, a line, in a state; or lead to one."""
         settings, query = self._service.settings, request.query_params
         if record := query.get("record", "").strip():
             return RedirectResponse(f"/consents/{quoted(record)}", 303)
+        past, newer = query.get("past", ""), query.get("newer", "")
+        if search := query.get("search", ""):
+            number = number_of(request, self._numbers, search)
+            found = await self._read(Filter(number=number), past=past, newer=newer)
+            return self._page(request, found, {"search": search, "number": phone.mask(number)})
         day = read_day(query.get("day", ""))
         chosen = {
             "day": "" if day is None else day.isoformat(),
@@ -69,25 +99,37 @@ class RecordPages:
             until=_end_of(day),
             since=None if day is None else f"{day.isoformat()}T00:00:00.000Z",
         )
-        found = await self._read(
-            wanted, PAGE, past=query.get("past", ""), newer=query.get("newer", "")
-        )
+        found = await self._read(wanted, past=past, newer=newer)
         return self._page(request, found, chosen)
 
     async def find_number(self, request: Request) -> Response:
-        """Show the records of a number, which is in the form alone."""
+        """Lead to the records of a number, which is in the form alone."""
         form = await read_form(request)
         number = read_number(self._service.settings, form.get("number", ""))
         await log_look_up(self._service, request, "consents", number)
-        found = await self._read(Filter(number=number), OF_NUMBER)
-        return self._page(request, found, {"number": phone.mask(number)})
+        key = self._numbers.keep(request.state.visitor, number)
+        return RedirectResponse(f"/consents?search={key}", 303)
 
     async def show(self, request: Request) -> Response:
-        """Show one record, with masked numbers."""
-        return await self._show(request, request.path_params["record"])
+        """Show one record, with its numbers in full to who asked for them of late."""
+        record, query = request.path_params["record"], request.query_params
+        visitor: Visitor = request.state.visitor
+        reveal = visitor.may_act and self._shown.get(visitor, query.get("shown", "")) == record
+        of, repeated = self._repeats.get(visitor, query.get("repeated", "")) or ("", "")
+        case = await read_case(await self._service.ledger(), record)
+        summary = summarise(case, reveal=reveal)
+        return page(
+            request,
+            "record.html",
+            summary=summary,
+            personal={personal_label(name): each for name, each in summary.personal.items()},
+            revealed=reveal,
+            repeated=repeated if of == record else "",
+            open_as=resolutions([row.type for row in case.rows]),
+        )
 
     async def reveal(self, request: Request) -> Response:
-        """Show one record with its numbers in full; the ledger records who saw them."""
+        """Lead to a record with its numbers in full; the ledger records who sees them."""
         visitor = acting(request)
         record, ledger = request.path_params["record"], await self._service.ledger()
         await read_case(ledger, record)  # there is such a record, before anything is recorded
@@ -95,7 +137,8 @@ class RecordPages:
             Act.REVEALED, record, actor=visitor.actor, command="console: show the numbers"
         )
         _log(visitor, "reveal", record)
-        return await self._show(request, record, reveal=True)
+        key = self._shown.keep(visitor, record)
+        return RedirectResponse(f"/consents/{quoted(record)}?shown={key}", 303)
 
     async def recording(self, request: Request) -> Response:
         """The recording that a caller heard, as the ledger keeps it."""
@@ -110,19 +153,28 @@ class RecordPages:
         return Response(sound, media_type="audio/wav")
 
     async def ask_to_revoke(self, request: Request) -> Response:
-        """The first step: show what a revocation reaches. Nothing is stored."""
-        acting(request)
+        """The first step: lead to what a revocation reaches. Nothing is stored."""
+        visitor = acting(request)
         form = await read_form(request)
         number, brand = await self._whose(form)
+        asked = _Asked(number, brand, form.get("record", ""), secrets.token_urlsafe(16))
+        return RedirectResponse(f"/revoke/{self._asked.keep(visitor, asked)}", 303)
+
+    async def show_revocation(self, request: Request) -> Response:
+        """The page of the first step."""
+        asked = self._asked.get(acting(request), request.path_params["key"])
+        if asked is None:
+            text = "The first step is kept for 15 minutes. Nothing was stored by it. Ask again."
+            raise Refusal(410, "Not kept any more", text, ("/consents", "Consents"))
         return page(
             request,
             "revoke.html",
-            masked=phone.mask(number),
+            masked=phone.mask(asked.number),
             # In E.164: as typed, it could be another after a reload. A record's stays hidden.
-            number="" if form.get("record") else number,
-            record=form.get("record", ""),
-            reference=secrets.token_urlsafe(16),
-            scopes=scopes(self._service.settings, brand),
+            number="" if asked.record else asked.number,
+            record=asked.record,
+            reference=asked.reference,
+            scopes=scopes(self._service.settings, asked.brand),
         )
 
     async def revoke(self, request: Request) -> Response:
@@ -143,9 +195,29 @@ class RecordPages:
                 passed_on=form.get("passed_on") == "yes",
             )
         )
+        path = f"/consents/{result.revocation_id}"
         if not result.already:
             _log(visitor, "revoke", result.revocation_id)
-        return RedirectResponse(f"/consents/{result.revocation_id}", 303)
+            return RedirectResponse(path, 303)
+        text = "This revocation was stored before. Words that you changed since were not stored"
+        if form.get("passed_on") == "yes" and await self._pass_on(visitor, result.revocation_id):
+            text += "; that the platform knows of it is recorded now"
+        key = self._repeats.keep(visitor, (result.revocation_id, f"{text}."))
+        return RedirectResponse(f"{path}?repeated={key}", 303)
+
+    async def _pass_on(self, visitor: Visitor, revocation: str) -> bool:
+        """Record that the platform knows of a revocation, if that was not known."""
+        ledger = await self._service.ledger()
+        rows = await ledger.rows_of(revocation)
+        if _PASSED_ON not in resolutions([row.type for row in rows]):
+            return False
+        with suppress(IllegalTransition):  # somebody was faster
+            await ledger.record_act(
+                Act.RESOLVED, revocation, actor=visitor.actor, **{"as": _PASSED_ON}
+            )
+            _log(visitor, "resolve", revocation)
+            return True
+        return False
 
     async def resolve(self, request: Request) -> Response:
         """Record how a person settled what the software could not."""
@@ -175,30 +247,15 @@ class RecordPages:
             raise Refusal(409, "No number", "The record has no number, or it was erased.")
         return number, summary.call.get("brand")
 
-    async def _show(self, request: Request, record: str, *, reveal: bool = False) -> Response:
-        ledger = await self._service.ledger()
-        case = await read_case(ledger, record)
-        summary = summarise(case, reveal=reveal)
-        return page(
-            request,
-            "record.html",
-            summary=summary,
-            personal={personal_label(name): each for name, each in summary.personal.items()},
-            revealed=reveal,
-            open_as=resolutions([row.type for row in case.rows]),
-        )
-
-    async def _read(
-        self, wanted: Filter, size: int, *, past: str = "", newer: str = ""
-    ) -> Leaf[Summary]:
+    async def _read(self, wanted: Filter, *, past: str, newer: str) -> Leaf[Summary]:
         ledger = await self._service.ledger()
 
         async def read(place: str, oldest_first: bool) -> list[Summary]:  # noqa: FBT001 - for `leaf`
             return await ledger.summaries(
-                replace(wanted, past=place or None, oldest_first=oldest_first, limit=size + 1)
+                replace(wanted, past=place or None, oldest_first=oldest_first, limit=PAGE + 1)
             )
 
-        return await leaf(read, lambda each: each.consent_id, size, past=past, newer=newer)
+        return await leaf(read, lambda each: each.consent_id, PAGE, past=past, newer=newer)
 
     def _page(self, request: Request, found: Leaf[Summary], chosen: dict[str, str]) -> Response:
         return page(
@@ -207,7 +264,7 @@ class RecordPages:
             records=found.rows,
             newer=found.newer,
             older=found.older,
-            chosen={"day": "", "line": "", "state": "", "number": "", **chosen},
+            chosen=dict.fromkeys(("day", "line", "state", "search", "number"), "") | chosen,
             lines=list(self._service.settings.lines),
             states=[state.value for state in State],
         )

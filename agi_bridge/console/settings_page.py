@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from starlette.responses import RedirectResponse, Response
 
+from agi_bridge.console.kept import Kept
 from agi_bridge.console.pages import page
 from agi_bridge.console.records import acting
 from agi_bridge.settings import DEFAULT, values_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from agi_bridge.console.service import Service
 
@@ -30,18 +30,10 @@ class SettingsPage:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._reloads = Kept[Mapping[str, Any]]()
 
     async def show(self, request: Request) -> Response:
-        """Show the configuration in force."""
-        return await self._show(request, None)
-
-    async def reload(self, request: Request) -> Response:
-        """Read the configuration again; a wrong one leaves this one in force."""
-        visitor = acting(request)
-        structlog.get_logger().info("console.acted", name=visitor.name, act="reload")
-        return await self._show(request, await self._service.reload())
-
-    async def _show(self, request: Request, reloaded: Mapping[str, Any] | None) -> Response:
+        """Show the configuration in force, and what became of a reload."""
         settings = self._service.settings
         values = await asyncio.to_thread(values_in_force, settings, os.environ)
         tables: dict[str, list[Any]] = {}
@@ -57,6 +49,15 @@ class SettingsPage:
             fingerprint=settings.sha256[:12],
             stale=live.status["config"]["stale"],
             loaded_at=live.status["config"]["loaded_at"],
-            reloaded=reloaded,
+            reloaded=self._reloads.get(
+                request.state.visitor, request.query_params.get("reload", "")
+            ),
             doctor=await asyncio.to_thread(self._service.doctor_report),
         )
+
+    async def reload(self, request: Request) -> Response:
+        """Read the configuration again; a wrong one leaves this one in force."""
+        visitor = acting(request)
+        structlog.get_logger().info("console.acted", name=visitor.name, act="reload")
+        key = self._reloads.keep(visitor, await self._service.reload())
+        return RedirectResponse(f"/settings?reload={key}", 303)

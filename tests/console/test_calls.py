@@ -105,10 +105,27 @@ async def test_a_number_finds_calls_and_stands_in_no_page(
 ) -> None:
     write({"begun": NOON}, {"begun": NOON + 1, **AGREED}, days=7000)
     async with serving(FakeService(settings(tmp_path))) as client:
-        answer = await client.post("/calls", data={"number": number})
-        assert (answer.status_code, rows(answer.text)) == (200, found)
+        asked = await client.post("/calls", data={"number": number})
+        answer = await client.get(asked.headers["location"])
+        assert (asked.status_code, answer.status_code, rows(answer.text)) == (303, 200, found)
         for each in (number, CALLER[1:], NUMBER[1:]):
-            assert each not in answer.text
+            assert each not in f"{answer.text}{asked.headers}"
+
+
+async def test_the_calls_of_a_number_are_shown_page_by_page(
+    tmp_path: Path, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "PAGE", 2)
+    other = {"caller": "+14155550166"}
+    write(*({"begun": NOON + n, **(other if n == 2 else {})} for n in range(5)), days=7000)
+    async with serving(FakeService(settings(tmp_path))) as client:
+        asked = await client.post("/calls", data={"number": CALLER})
+        there = await turned(client, asked.headers["location"], "Older calls")
+        assert [len(shown) for _, shown in there] == [2, 2]
+        back = await turned(client, there[-1][0], "Newer calls")
+        assert [shown for _, shown in back] == [shown for _, shown in there[::-1]]
+        refused = await client.get("/calls?search=guessed")
+        assert (refused.status_code, "Look for it again" in refused.text) == (410, True)
 
 
 @pytest.mark.parametrize("number", ["", "12", "not a number", HOSTILE])

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from agi_bridge.app.ledger import open_ledger
+from agi_bridge.consent import Filter
 from agi_bridge.console import records, to_do
 from agi_bridge.console.pages import quoted
 from agi_bridge.console.records import reach_of, scopes
@@ -17,7 +19,15 @@ from agi_bridge.console.refusal import Refusal
 from agi_bridge.settings import ConsoleSettings
 from tests.support import call_env, consent_builders
 from tests.support.consent_records import NUMBER
-from tests.support.console_serving import ANYBODY, NOBODY, FakeService, serving, turned
+from tests.support.console_serving import (
+    ANYBODY,
+    NOBODY,
+    PEOPLE,
+    FakeService,
+    serving,
+    sign_in,
+    turned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -114,9 +124,31 @@ async def test_a_record_is_opened_by_its_id(sample: SampleLedger) -> None:
 
 async def test_a_number_finds_its_records_and_stands_in_no_page(sample: SampleLedger) -> None:
     async with console(sample, NOBODY) as (client, _):
-        answer = await client.post("/consents", data={"number": NUMBER})
+        asked = await client.post("/consents", data={"number": NUMBER})
+        assert asked.status_code == 303
+        answer = await client.get(asked.headers["location"])
         assert rows(answer.text) >= 2
-        assert NUMBER[2:] not in answer.text
+        assert NUMBER[2:] not in f"{answer.text}{asked.headers}"
+
+
+async def test_the_records_of_a_number_are_shown_page_by_page_to_who_looked_for_it(
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PAGE", 1)
+    async with console(sample, PEOPLE) as (client, ledger):
+        await sign_in(client, "bob")
+        with capture_logs() as logs:
+            asked = await client.post("/consents", data={"number": NUMBER})
+            there = await turned(client, asked.headers["location"], "Older records")
+            back = await turned(client, there[-1][0], "Newer records")
+        found = {each.consent_id for each in await ledger.summaries(Filter(number=NUMBER))}
+        assert (len(there), {each for _, shown in there for each in shown}) == (len(found), found)
+        assert [shown for _, shown in back] == [shown for _, shown in there[::-1]]
+        assert [each["event"] for each in logs].count("console.looked_up") == 1
+        await sign_in(client, "alice")
+        for path in (there[0][0], "/consents?search=guessed", "/consents?search=%00"):
+            refused = await client.get(path)
+            assert (refused.status_code, "Look for it again" in refused.text) == (410, True)
 
 
 async def test_a_record_has_its_story_words_and_recording(sample: SampleLedger) -> None:
@@ -183,18 +215,36 @@ async def test_another_sites_page_changes_nothing(
 
 async def test_who_sees_a_number_is_recorded_before_it_is_shown(sample: SampleLedger) -> None:
     async with console(sample) as (client, ledger):
-        answer = await client.post(f"/consents/{sample.unknown}/reveal")
+        asked = await client.post(f"/consents/{sample.unknown}/reveal")
         number = await ledger.number(sample.unknown)
         assert number is not None
-        assert number in answer.text
+        shown = asked.headers["location"]
+        for _ in range(3):  # a reload is no further act
+            assert number in (await client.get(shown)).text
+        assert (await types(ledger, sample.unknown)).count("revealed") == 1
         assert number not in (await client.get(f"/consents/{sample.unknown}")).text
+        elsewhere = shown.replace(sample.unknown, sample.revoked)
+        assert number not in (await client.get(elsewhere)).text
         last = (await ledger.rows_of(sample.unknown))[-1]
         assert (last.type, last.fields["actor"]) == ("revealed", ACTOR)
 
 
+async def test_numbers_are_not_shown_after_their_time(
+    sample: SampleLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "SHOWN_SECONDS", 0.0)
+    async with console(sample) as (client, ledger):
+        asked = await client.post(f"/consents/{sample.unknown}/reveal")
+        page = await client.get(asked.headers["location"])
+        number = await ledger.number(sample.unknown)
+        assert number is not None
+        assert (page.status_code, number in page.text) == (200, False)
+
+
 async def test_a_revocation_takes_two_steps(sample: SampleLedger) -> None:
     async with console(sample) as (client, ledger):
-        first = await client.post("/revoke", data={"record": sample.unknown})
+        asked = await client.post("/revoke", data={"record": sample.unknown})
+        first = await client.get(asked.headers["location"])
         assert first.status_code == 200
         assert NUMBER[2:] not in first.text
         assert "revoked" not in await types(ledger, sample.unknown)
@@ -213,7 +263,7 @@ async def test_a_revocation_takes_two_steps(sample: SampleLedger) -> None:
 async def test_a_number_without_a_record_is_revoked_as_well(sample: SampleLedger) -> None:
     async with console(sample) as (client, ledger):
         typed = {"number": "(415) 555-0177"}
-        first = await client.post("/revoke", data=typed)
+        first = await client.post("/revoke", data=typed, follow_redirects=True)
         assert "+1***77" in first.text
         second = await client.post(
             "/revoke/confirm", data={**typed, "scope": "brand:Example Store", "passed_on": "yes"}

@@ -93,7 +93,9 @@ async def test_no_page_and_no_answer_shows_a_number_to_who_may_only_look(
                 seen = await walk(client)
                 for path in ("/calls", "/consents"):
                     for number in NUMBERS:
-                        answer = await client.post(path, data={"number": number})
+                        answer = await client.post(
+                            path, data={"number": number}, follow_redirects=True
+                        )
                         assert answer.status_code == 200
                         seen[f"POST {path} {number[-2:]}"] = shown(answer)
                 answer = await client.post("/revoke", data={"number": consent_records.OTHER})
@@ -181,9 +183,11 @@ async def test_odd_methods_do_nothing(sample: SampleLedger, method: str, path: s
 async def test_no_address_acts_or_leads_elsewhere(sample: SampleLedger) -> None:
     service = FakeService(anybodys(sample))
     async with serving(service) as client:
-        for path in ("/revoke", "/revoke/confirm", "/settings/reload", "/to-do/retry", "/sign-out"):
+        for path in ("/revoke", "/settings/reload", "/to-do/retry", "/sign-out"):
             for query in ("", "?_method=POST", "?scope=all"):
                 assert (await client.get(f"{path}{query}")).status_code == 405
+        for query in ("", "?_method=POST", "?scope=all"):  # read as the key of a first step
+            assert (await client.get(f"/revoke/confirm{query}")).status_code == 410
         for path in ("/calls/", "/evil.example/calls", "/static/..%2f..%2fapp.py", "/calls/a%2fb"):
             assert (await client.get(path)).status_code == 404, path
     assert service.reloads == []

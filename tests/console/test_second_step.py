@@ -43,7 +43,13 @@ async def console(
 
 async def form_of(client: httpx.AsyncClient, **first: str) -> dict[str, str]:
     """The fields of the second step, as the page of the first has them."""
-    text = (await client.post("/revoke", data=first)).text
+    asked = await client.post("/revoke", data=first)
+    return await fields_at(client, asked.headers["location"])
+
+
+async def fields_at(client: httpx.AsyncClient, page: str) -> dict[str, str]:
+    """The same, of a page of the first step."""
+    text = (await client.get(page)).text
     fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text))
     assert set(fields) == {"number", "record", "reference"}
     return {**fields, "scope": "all", "words": "no more"}
@@ -59,7 +65,7 @@ async def test_pressed_twice_it_is_one_revocation(sample: SampleLedger) -> None:
         form = await form_of(client, number=FRESH)
         both = await asyncio.gather(*(client.post("/revoke/confirm", data=form) for _ in range(2)))
         again = await client.post("/revoke/confirm", data={**form, "words": "said again"})
-        places = {each.headers["location"] for each in (*both, again)}
+        places = {each.headers["location"].partition("?")[0] for each in (*both, again)}
         assert {each.status_code for each in (*both, again)} == {303}
         assert len(places) == 1
         assert await revocations(ledger, FRESH) == 1
@@ -80,6 +86,61 @@ async def test_back_and_another_reach_is_another_request(sample: SampleLedger) -
         await client.post("/revoke/confirm", data={**form, "scope": "brand:Example Store"})
         await client.post("/revoke/confirm", data=form)
         assert await revocations(ledger, FRESH) == 2
+
+
+async def test_back_and_the_platform_knows_already_is_recorded_once(sample: SampleLedger) -> None:
+    async with console(sample) as (client, ledger, _):
+        asked = (await client.post("/revoke", data={"number": FRESH})).headers["location"]
+        first = await client.post("/revoke/confirm", data=await fields_at(client, asked))
+        record = first.headers["location"]
+        form = {**await fields_at(client, asked), "words": "other words", "passed_on": "yes"}
+        seen = []
+        for _ in range(2):
+            again = await client.post("/revoke/confirm", data=form)
+            assert again.headers["location"].startswith(f"{record}?repeated=")
+            seen.append((await client.get(again.headers["location"])).text)
+        rows = await ledger.rows_of(record.rpartition("/")[2])
+        assert [row.type for row in rows] == ["revocation", "resolved"]
+        assert (rows[-1].fields["as"], "console" in rows[-1].fields["actor"]) == ("passed-on", True)
+        assert await revocations(ledger, FRESH) == 1
+        for text in seen:
+            assert "was stored before. Words that you changed since were not stored" in text
+        assert ["is recorded now" in text for text in seen] == [True, False]
+        assert "stored before" not in (await client.get(record)).text
+        other = f"/consents/{sample.unknown}?{again.headers['location'].partition('?')[2]}"
+        assert "stored before" not in (await client.get(other)).text
+
+
+async def test_back_and_the_platform_is_not_told_leaves_it_waiting(sample: SampleLedger) -> None:
+    async with console(sample) as (client, ledger, _):
+        form = await form_of(client, number=FRESH)
+        for _ in range(2):
+            answer = await client.post("/revoke/confirm", data=form)
+        record = answer.headers["location"].partition("?")[0].rpartition("/")[2]
+        rows = await ledger.rows_of(record)
+        assert [row.type for row in rows] == ["revocation"]
+
+
+async def test_the_first_step_is_there_after_back_and_a_new_sign_in_for_who_asked_alone(
+    sample: SampleLedger,
+) -> None:
+    async with console(sample, PEOPLE) as (client, _, service):
+        await sign_in(client, "alice")
+        asked = (await client.post("/revoke", data={"number": FRESH})).headers["location"]
+        assert FRESH[2:] not in asked
+        before = await fields_at(client, asked)
+        await client.post("/sign-out")
+        await sign_in(client, "alice")
+        assert await fields_at(client, asked) == before
+        alice, bob = service.settings.console.users
+        changed = service.settings.console.model_copy(
+            update={"users": (alice, bob.model_copy(update={"role": "act"}))}
+        )
+        service.settings = service.settings.model_copy(update={"console": changed})
+        await sign_in(client, "bob")
+        refused = await client.get(asked)
+        assert (refused.status_code, "Ask again" in refused.text) == (410, True)
+        assert "+1***88" not in refused.text
 
 
 async def test_a_session_that_ends_between_the_steps_ends_the_request(
@@ -109,6 +170,24 @@ async def test_a_role_that_is_taken_away_between_the_steps_counts(sample: Sample
         service.settings = service.settings.model_copy(update={"console": changed})
         assert (await client.post("/revoke/confirm", data=form)).status_code == 403
         assert await revocations(ledger, FRESH) == 0
+
+
+async def test_numbers_that_are_shown_are_hidden_from_a_role_that_is_taken_away(
+    sample: SampleLedger,
+) -> None:
+    async with console(sample, PEOPLE) as (client, ledger, service):
+        await sign_in(client, "alice")
+        shown = (await client.post(f"/consents/{sample.unknown}/reveal")).headers["location"]
+        number = await ledger.number(sample.unknown)
+        assert number is not None
+        assert number in (await client.get(shown)).text
+        alice, bob = service.settings.console.users
+        changed = service.settings.console.model_copy(
+            update={"users": (alice.model_copy(update={"role": "look"}), bob)}
+        )
+        service.settings = service.settings.model_copy(update={"console": changed})
+        page = await client.get(shown)
+        assert (page.status_code, number in page.text) == (200, False)
 
 
 async def test_a_ledger_that_another_process_holds_is_a_page_that_says_so(
@@ -153,7 +232,9 @@ async def test_without_a_database_pages_of_calls_go_on_and_the_others_say_why(
     async with console(sample) as (client, _, service):
         service.ledger = gone  # type: ignore[method-assign]  # replaced on the fake
         data = {"number": FRESH, "scope": "all", "as": "texted", "endpoint": "crm"}
-        answer = await client.request(method, path, data=data if method == "POST" else None)
+        answer = await client.request(
+            method, path, data=data if method == "POST" else None, follow_redirects=True
+        )
         assert answer.status_code == 503
         assert "the database does not answer" in answer.text
         assert "192.0.2.1" not in answer.text

@@ -99,7 +99,7 @@ async def test_the_page_shows_values_and_the_doctors_last_run(tmp_path: Path) ->
         assert KEY not in text
 
 
-@pytest.mark.parametrize(("role", "status"), [(NOBODY, 403), (ANYBODY, 200)])
+@pytest.mark.parametrize(("role", "status"), [(NOBODY, 403), (ANYBODY, 303)])
 async def test_only_who_may_act_reloads_and_the_log_says_who(
     tmp_path: Path, role: dict[str, Any], status: int
 ) -> None:
@@ -109,15 +109,18 @@ async def test_only_who_may_act_reloads_and_the_log_says_who(
             answer = await client.post("/settings/reload")
     assert answer.status_code == status
     acted = [line["act"] for line in logs if line["event"] == "console.acted"]
-    assert (acted, len(service.reloads)) == ((["reload"], 1) if status == 200 else ([], 0))
+    assert (acted, len(service.reloads)) == ((["reload"], 1) if status == 303 else ([], 0))
 
 
 async def test_a_refused_reload_says_why(tmp_path: Path) -> None:
     service = FakeService(configured(tmp_path, ANYBODY))
     service.answer = {"outcome": "refused", "faults": ["lines.shop.brand: is <empty>"]}
     async with serving(service) as client:
-        text = (await client.post("/settings/reload")).text
-        assert "lines.shop.brand: is &lt;empty&gt;" in text
+        reloaded = (await client.post("/settings/reload")).headers["location"]
+        for _ in range(2):
+            assert "lines.shop.brand: is &lt;empty&gt;" in (await client.get(reloaded)).text
+        assert "is &lt;empty&gt;" not in (await client.get("/settings?reload=guessed")).text
+    assert len(service.reloads) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"at": 1}', "\udcff"])
