@@ -111,6 +111,8 @@ class CrashOracle:
         """Take note that a call started (`call`), was thanked (`thanks`) or ended (`done`)."""
         if report == "call":
             self._under_way.add(number)
+            # One that was to be killed while it started was quicker: what it leaves open is its.
+            self._stopped_in_order = False
         elif report == "thanks":
             self._thanked.add(number)
         else:
