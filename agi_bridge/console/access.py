@@ -8,7 +8,7 @@ whether people sign in or not:
 * A POST must come from a page of this console, by `Origin` (RFC 6454) and `Sec-Fetch-Site`
   (W3C Fetch Metadata), of which browsers send at least one.
 * The session's cookie is `SameSite=Strict` (RFC 6265bis): no other site's request carries it. A
-  link from another site is opened once more from here, so that the person need not sign in again.
+  link from another site is opened once more from here, so nobody signs in twice for it.
 """
 
 from __future__ import annotations
