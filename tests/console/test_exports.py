@@ -103,7 +103,9 @@ async def test_exports_that_are_made_keep_nobody_from_another(tmp_path: Path) ->
         assert found == [404, 404, *[200] * exports.KEPT]
 
 
-async def test_one_person_has_few_exports_made_at_once(tmp_path: Path) -> None:
+async def test_one_person_has_few_exports_made_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = FakeService(configured(tmp_path, ANYBODY), exported=Made(None))
     made = asyncio.Event()
 
@@ -111,7 +113,7 @@ async def test_one_person_has_few_exports_made_at_once(tmp_path: Path) -> None:
         await made.wait()
         return Made(None)
 
-    service.export = export  # type: ignore[method-assign, assignment] # it takes until the test lets it go on
+    monkeypatch.setattr(service, "export", export)
     async with serving(service) as client:
         asked = [await client.post("/consents/one/export") for _ in range(exports.OF_ONE + 1)]
         assert [each.status_code for each in asked] == [*[303] * exports.OF_ONE, 429]
@@ -143,7 +145,7 @@ async def test_an_export_that_nobody_waits_for_any_more_leaves_no_file(
 async def test_a_process_ends_with_who_waits_for_it(tmp_path: Path) -> None:
     fifo = tmp_path / "pid"
     os.mkfifo(fifo)
-    says = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+    says = "import os, signal, sys; open(sys.argv[1], 'w').write(str(os.getpid())); signal.pause()"
     command = [sys.executable, "-c", says, str(fifo)]
     waiting = asyncio.create_task(console_export._output_of(command))
     pid = int(await asyncio.to_thread(fifo.read_text))
