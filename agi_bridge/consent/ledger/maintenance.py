@@ -196,18 +196,21 @@ async def deliver_checkpoints(
         LedgerUnavailable: the database failed.
     """
     failures: dict[str, DeliveryFailure] = {}
-    while True:
+    more = True
+    while more:
         sent = []
-        for sink, checkpoint in await ledger.deliveries(DELIVERIES_AT_ONCE, without=[*failures]):
+        due = await ledger.deliveries(DELIVERIES_AT_ONCE, without=[*failures])
+        more = len(due) == DELIVERIES_AT_ONCE
+        for sink, checkpoint in due:
             if sink not in failures:
                 problem = await asyncio.to_thread(publisher.send, sink, checkpoint)
                 if problem is None:
                     sent.append((checkpoint.seq, sink))
                 else:
                     failures[sink] = DeliveryFailure(checkpoint.seq, problem)
-        if not sent:
-            return [*failures.values()]
-        await ledger.delivered(sent)
+        if sent:
+            await ledger.delivered(sent)
+    return [*failures.values()]
 
 
 def _before(now_seconds: float, days: int) -> str:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from agi_bridge.consent import Revocation, State
 from agi_bridge.consent.encoding import DAY
 from agi_bridge.consent.ledger import Ledger, Maintenance, MaintenanceSchedule, clock_check
+from agi_bridge.consent.ledger.maintenance import DELIVERIES_AT_ONCE
 from agi_bridge.consent.signing import Checkpoint, CheckpointPublisher
 from tests.support.consent_builders import NUMBER, SENDING, confirmed
 from tests.support.external_db import execute
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 class Elsewhere:
     """A place that checkpoints go to, as long as it is there."""
 
-    name = "elsewhere"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "elsewhere") -> None:
+        self.name = name
         self.kept: list[Checkpoint] = []
         self.gone = False
         self.came: asyncio.Queue[Checkpoint] = asyncio.Queue()
@@ -119,6 +119,23 @@ async def test_the_first_checkpoint_is_made_at_the_start(
     assert [checkpoint.seq for checkpoint in elsewhere.kept] == [1]
     assert elsewhere.kept[0].is_genuine
     del upkeep
+
+
+async def test_a_place_that_is_away_for_long_keeps_nothing_from_the_others(
+    ledger: Ledger, elsewhere: Elsewhere
+) -> None:
+    away = Elsewhere("away")
+    away.gone = True
+    made = Maintenance(ledger, CheckpointPublisher([away, elsewhere]), MaintenanceSchedule())
+    for _ in range(2 * DELIVERIES_AT_ONCE + 1):  # more than one look at the database finds
+        await store(ledger)
+        await made.publish_checkpoint()
+    assert len(elsewhere.kept) == 2 * DELIVERIES_AT_ONCE + 1
+    away.gone = False
+    await store(ledger)
+    await made.publish_checkpoint()
+    assert [each.seq for each in away.kept] == [each.seq for each in elsewhere.kept]
+    assert await ledger.deliveries(1) == []
 
 
 async def test_so_many_events_ring_for_the_next_one(
