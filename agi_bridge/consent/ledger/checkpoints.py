@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Integer, bindparam, delete, func, select, update
 
 from agi_bridge.consent.encoding import Identifiers, timestamp
 from agi_bridge.consent.errors import BadCheckpoint
@@ -17,7 +17,7 @@ from agi_bridge.consent.states import Act
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Table
+    from sqlalchemy import BindParameter, Table
 
     from agi_bridge.consent.encoding import Body
     from agi_bridge.consent.ledger.append import Writer
@@ -26,6 +26,28 @@ if TYPE_CHECKING:
 
 PAGE = 500
 """Most rows in one transaction: calls wait for it."""
+
+# Statements are built once: at hundreds of calls a second there are dozens of checkpoints.
+_OURS: Final[BindParameter[str]] = bindparam("chain")
+_SIGNED: Final = select(func.max(CHECKPOINT.c.seq)).where(CHECKPOINT.c.ledger_id == _OURS)
+_KEEP: Final = CHECKPOINT.insert()
+_TO_DELIVER: Final = DELIVERY.insert()
+_DELIVERIES: Final = (
+    select(DELIVERY.c.sink, CHECKPOINT.c.line)
+    .where(
+        DELIVERY.c.ledger_id == _OURS,
+        DELIVERY.c.sink.not_in(bindparam("without", expanding=True)),
+        CHECKPOINT.c.ledger_id == DELIVERY.c.ledger_id,
+        CHECKPOINT.c.seq == DELIVERY.c.seq,
+    )
+    .order_by(DELIVERY.c.seq, DELIVERY.c.sink)
+    .limit(bindparam("most", type_=Integer()))
+)
+_DELIVERED: Final = delete(DELIVERY).where(
+    DELIVERY.c.ledger_id == _OURS,
+    DELIVERY.c.seq == bindparam("event"),
+    DELIVERY.c.sink == bindparam("to"),
+)
 
 
 def register_disclosure(
@@ -70,24 +92,18 @@ def checkpoint(
     """
     writer.lock(transaction)
     writer.note_clock(transaction)  # the checkpoint, too, is dated
-    table = CHECKPOINT.c
     heads = {each.ledger_id: each for each in queries.chains(transaction)}
     writer.check_heads(transaction, heads.values())
     own = heads.pop(writer.ledger_id, None)
-    signed = transaction.core.execute(
-        select(func.max(table.seq)).where(table.ledger_id == writer.ledger_id)
-    ).scalar()
+    signed = transaction.core.execute(_SIGNED, {"chain": writer.ledger_id}).scalar()
     if own is None or not own.seq or signed == own.seq:
         return None
     others = [(each.ledger_id, each.seq, each.hash) for each in heads.values() if each.seq]
     made = sign(keys.signing, own.seq, own.hash, timestamp(), others)
-    transaction.core.execute(
-        CHECKPOINT.insert().values(ledger_id=made.ledger_id, seq=made.seq, line=made.line)
-    )
-    for sink in sinks:
-        transaction.core.execute(
-            DELIVERY.insert().values(ledger_id=made.ledger_id, seq=made.seq, sink=sink)
-        )
+    place = {"ledger_id": made.ledger_id, "seq": made.seq}
+    transaction.core.execute(_KEEP, {**place, "line": made.line})
+    if sinks:
+        transaction.core.execute(_TO_DELIVER, [{**place, "sink": sink} for sink in sinks])
     return made
 
 
@@ -95,30 +111,17 @@ def deliveries(
     transaction: Transaction, writer: Writer, limit: int, without: Sequence[str]
 ) -> list[tuple[str, Checkpoint]]:
     """Our checkpoints that are not delivered yet, with the sink's name; oldest first."""
-    row, table = DELIVERY.c, CHECKPOINT.c
     found = transaction.core.execute(
-        select(row.sink, table.line)
-        .where(
-            row.ledger_id == writer.ledger_id,
-            row.sink.not_in(without),
-            table.ledger_id == row.ledger_id,
-            table.seq == row.seq,
-        )
-        .order_by(row.seq, row.sink)
-        .limit(limit)
+        _DELIVERIES, {"chain": writer.ledger_id, "without": without, "most": limit}
     )
     return [(sink, Checkpoint.parse(line)) for sink, line in found]
 
 
 def delivered(transaction: Transaction, writer: Writer, sent: Sequence[tuple[int, str]]) -> None:
     """Note that checkpoints reached sinks, or that the sinks are no longer configured."""
-    row = DELIVERY.c
-    for seq, sink in sent:
-        transaction.core.execute(
-            delete(DELIVERY).where(
-                row.ledger_id == writer.ledger_id, row.seq == seq, row.sink == sink
-            )
-        )
+    transaction.core.execute(
+        _DELIVERED, [{"chain": writer.ledger_id, "event": seq, "to": sink} for seq, sink in sent]
+    )
 
 
 def newest_heads(kept: Iterable[Checkpoint]) -> dict[str, tuple[int, str]]:

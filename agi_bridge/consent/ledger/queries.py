@@ -48,28 +48,30 @@ _KINDS: Final = {
     Act.MESSAGE.value: "message",
 }
 
+_IN_CHAIN: Final = EVENT.c.ledger_id == LEDGER.c.ledger_id
+# Built once: busy bridges ask these many times a second, and to build them takes twice as long.
+_CHAINS: Final = select(
+    LEDGER.c.ledger_id,
+    LEDGER.c.public_key,
+    *(
+        select(column).where(_IN_CHAIN).order_by(EVENT.c.seq.desc()).limit(1).scalar_subquery()
+        for column in (EVENT.c.seq, EVENT.c.hash)
+    ),
+).order_by(LEDGER.c.at)
+_ENDED_CHAINS: Final = select(ENDED_CHAIN.c.ledger_id, ENDED_CHAIN.c.seq)
+
 
 def chains(transaction: Transaction) -> list[Chain]:
     """The chains in this database, with their heads."""
-    last = EVENT.c.ledger_id == LEDGER.c.ledger_id
-    head = [
-        select(column).where(last).order_by(EVENT.c.seq.desc()).limit(1).scalar_subquery()
-        for column in (EVENT.c.seq, EVENT.c.hash)
-    ]
-    query = select(LEDGER.c.ledger_id, LEDGER.c.public_key, *head).order_by(LEDGER.c.at)
     return [
         Chain(ledger_id, public_key, *((0, "") if seq is None else (seq, hash_)))
-        for ledger_id, public_key, seq, hash_ in transaction.core.execute(query)
+        for ledger_id, public_key, seq, hash_ in transaction.core.execute(_CHAINS)
     ]
 
 
 def ended_chains(transaction: Transaction) -> dict[str, int]:
     """The chains that a restore from a backup has ended, with the number of their last event."""
-    table = ENDED_CHAIN.c
-    return {
-        row.ledger_id: row.seq
-        for row in transaction.core.execute(select(table.ledger_id, table.seq))
-    }
+    return dict(transaction.core.execute(_ENDED_CHAINS).all())
 
 
 def rows(transaction: Transaction, ledger_id: str, first: int, last: int | None) -> list[Row]:
