@@ -55,7 +55,7 @@ def _masked(found: re.Match[str]) -> str:
 
 def _mask(value: object) -> object:
     if isinstance(value, str):
-        return mask_numbers(value)
+        return mask_numbers(value) if len(value) >= _FEWEST_DIGITS else value
     if isinstance(value, dict):
         return {key: _mask(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

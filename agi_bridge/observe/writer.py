@@ -26,6 +26,10 @@ FLUSH_SECONDS: Final = 2.0
 _BATCH_LINES: Final = 64
 """Most lines in one write: a pipe takes 64 KiB at once."""
 
+_GATHER_SECONDS: Final = 0.005
+"""How long the first line of a batch waits for others: each turn of the thread costs the calls'
+thread more than the line itself."""
+
 _REPORT_SECONDS: Final = 1.0
 """Shortest time between two lines about dropped lines, in seconds."""
 
@@ -95,6 +99,8 @@ class BackgroundWriter:
         batch: list[str] = []
         try:
             line = self._lines.get()
+            if not self._closed and self._lines.qsize() < _BATCH_LINES:
+                time.sleep(_GATHER_SECONDS)
             while line is not None:
                 batch.append(line)
                 if len(batch) == _BATCH_LINES:

@@ -10,6 +10,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,24 @@ def test_bytes_that_are_not_text_stay_readable() -> None:
         writer.write('{"name": "caf\udce9 ☎"}\n')
         assert json.loads(read_until(reading, "\n")) == {"name": "caf\udce9 ☎"}
         assert writer.close(30)
+
+
+def test_lines_that_come_together_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    come = threading.Event()
+
+    def write(_descriptor: int, data: memoryview) -> int:
+        written.append(bytes(data))
+        return len(data)
+
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr("agi_bridge.observe.writer.time.sleep", lambda _: come.wait(30))
+    writer = BackgroundWriter(2, dropped)
+    for each in range(20):
+        writer.write(f"line {each}\n")
+    come.set()
+    assert writer.close(30)
+    assert written == ["".join(f"line {each}\n" for each in range(20)).encode()]
 
 
 def test_the_collector_may_log_in_the_middle_of_logging(tmp_path: Path) -> None:
