@@ -11,7 +11,7 @@ import structlog
 from agi_bridge.call import CallHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -24,9 +24,11 @@ class _Generation:
 
     __slots__ = ("handler", "leases", "services", "stack")
 
-    def __init__(self, services: Services, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, services: Services, stack: AsyncExitStack, ended: Callable[[_Generation], None]
+    ) -> None:
+        self.handler = CallHandler(services, lambda: ended(self))
         self.services = services
-        self.handler = CallHandler(services)
         self.stack = stack
         self.leases = 0
 
@@ -76,7 +78,8 @@ class CurrentServices:
         """
         async with AsyncExitStack() as stack:
             services = await stack.enter_async_context(building)
-            before, self._current = self._current, _Generation(services, stack.pop_all())
+            generation = _Generation(services, stack.pop_all(), self._return)
+            before, self._current = self._current, generation
         if before is not None:
             self._retired.add(before)
             self._release(before)
@@ -85,23 +88,22 @@ class CurrentServices:
     @contextmanager
     def lease(self) -> Iterator[Services]:
         """Give the services in force, and keep them in being while the block runs."""
-        with self._leased() as generation:
-            yield generation.services
-
-    async def __call__(self, channel: Channel) -> None:
-        """Serve one call."""
-        with self._leased() as generation:
-            await generation.handler(channel)
-
-    @contextmanager
-    def _leased(self) -> Iterator[_Generation]:
         generation = self._in_force
         generation.leases += 1
         try:
-            yield generation
+            yield generation.services
         finally:
-            generation.leases -= 1
-            self._release(generation)
+            self._return(generation)
+
+    def __call__(self, channel: Channel) -> Awaitable[None]:
+        """Serve one call, which has to be awaited at once: its end returns the services."""
+        generation = self._in_force
+        generation.leases += 1
+        return generation.handler(channel)
+
+    def _return(self, generation: _Generation) -> None:
+        generation.leases -= 1
+        self._release(generation)
 
     @property
     def _in_force(self) -> _Generation:

@@ -75,7 +75,10 @@ class ConsentDialogue:
         """
         try:
             await self._choose_language()
-            refusal = await self._offer_opt_out() or await self._disclose() or await self._agree()
+            refusal = await self._offer_opt_out() or await self._disclose()
+            if refusal is None:
+                entered = await self._number_entry().obtain()
+                refusal = entered if isinstance(entered, Declined) else None
         except (AGIHangup, asyncio.CancelledError):  # a hangup inside until_hangup() is both
             if self._record.state is not None:
                 released = self._context.channel.released
@@ -181,16 +184,14 @@ class ConsentDialogue:
         # Old releases of Asterisk report a missing file as played, with endpos 0.
         return None if heard.complete else Declined("disclosure_not_heard")
 
-    async def _agree(self) -> Declined | None:
-        """Ask for a number and for the agreement; None means that the caller agreed."""
-        entry = NumberEntry(
+    def _number_entry(self) -> NumberEntry:
+        """What asks for a number and for the agreement."""
+        return NumberEntry(
             self._context,
             question=["confirm-number"],
             confirms=self._context.line.consent.act != "number",
             accept=self._entered,
         )
-        entered = await entry.obtain()
-        return entered if isinstance(entered, Declined) else None
 
     def _entered(self, number: phone.PhoneNumber, digits: str, tries: int) -> str | None:
         """Record a number; return the reason if it must not be texted now."""

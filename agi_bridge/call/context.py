@@ -18,7 +18,7 @@ from agi_bridge.history import RecordedCall
 from agi_bridge.speech import DIGIT_PROMPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agi_bridge.agi import Channel, Environment, PlaybackResult
     from agi_bridge.observe import CallLogEntry
@@ -135,7 +135,7 @@ class CallContext:
         await self.channel.set_variable(CHANNEL_LANGUAGE, language)
 
 
-def called_numbers(environment: Environment) -> tuple[str | None, ...]:
+def called_numbers(environment: Environment, query: Mapping[str, str]) -> tuple[str | None, ...]:
     """Return what the AGI environment gives as the called number, the most reliable first.
 
     These are `to=` in the AGI URL, the first AGI argument, the DNID from the trunk, and the
@@ -143,7 +143,7 @@ def called_numbers(environment: Environment) -> tuple[str | None, ...]:
     """
     argument = environment.arguments[0] if environment.arguments else None
     return (
-        environment.query.get("to"),
+        query.get("to"),
         argument,
         environment.dnid,
         environment.extension,

@@ -12,7 +12,7 @@ from agi_bridge.call import opt_out, variables
 from agi_bridge.call.consent_dialogue import ConsentDialogue, OptedOut, may_be_texted_now
 from agi_bridge.call.context import CallContext, called_did, called_numbers
 from agi_bridge.call.execute import PlanExecutor, announce_default
-from agi_bridge.call.metadata import agreement_rules, call_metadata
+from agi_bridge.call.metadata import call_metadata
 from agi_bridge.call.plan import GoToDefault, Plan, connects, speaks
 from agi_bridge.call.submission import (
     store,
@@ -33,12 +33,13 @@ from agi_bridge.hook import Outcome
 from agi_bridge.observe import CallLogEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from agi_bridge.agi import Channel
     from agi_bridge.call.services import Services
     from agi_bridge.call.submission import SubmissionResult
-    from agi_bridge.consent import ActiveConsent, RevocationResult
+    from agi_bridge.consent import ActiveConsent, CallMetadata, RevocationResult
+    from agi_bridge.history import RecordedCall
 
 
 T = TypeVar("T")
@@ -48,44 +49,61 @@ LEFT_TO_PBX: Final = "left_to_pbx"
 
 
 class CallHandler:
-    """Handles every call from Asterisk; an instance is a `Handler` for `agi.Server`."""
+    """Handles every call from Asterisk; an instance is a `Handler` for `agi.Server`.
 
-    def __init__(self, services: Services) -> None:
+    Args:
+        services: what its calls work with.
+        ended: called at the end of each call.
+    """
+
+    def __init__(self, services: Services, ended: Callable[[], None] = lambda: None) -> None:
         self._services = services
+        self._ended = ended
 
     async def __call__(self, channel: Channel) -> None:
         """Handle one call, and write one log line however it ends."""
         log_entry = CallLogEntry(channel.environment.unique_id)
         recorded = self._services.history.begin(log_entry, channel.environment.unique_id)
         try:
-            called = called_numbers(channel.environment)
-            line = self._services.settings.line_for(called)
-            if line is None:
-                log_entry.note(ended="no_line", called=phone.mask(next(filter(None, called), "")))
-                self._services.metrics.refusals.add("no_line")
+            call = self._received(channel, log_entry, recorded)
+            if call is None:
                 await channel.refuse("no line is configured for the number called")
-                return
-            log_entry.note(line=line.name)
-            caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
-            recorded.caller = None if caller is None else caller.e164
-            did = called_did(line, called)
-            recorded.did = did if did in line.did else phone.mask(did)
-            library = self._services.library_for(line)
-            context = CallContext(
-                channel,
-                line,
-                library,
-                log_entry,
-                caller,
-                self._services.dialled_calls,
-                dialogue=Dialogue(lambda: log_entry.elapsed_ms),
-                recorded=recorded,
-            )
-            await Call(self._services, context, called).run()
+            else:
+                await call.run()
         finally:
+            self._ended()
             log_entry.write()
             self._services.history.end(recorded)
             self._services.metrics.call_ended(log_entry)
+
+    def _received(
+        self, channel: Channel, log_entry: CallLogEntry, recorded: RecordedCall
+    ) -> Call | None:
+        """Find the line of a call and what is known at its beginning; None if it has no line."""
+        services, query = self._services, channel.environment.query
+        called = called_numbers(channel.environment, query)
+        line = services.settings.line_for(called)
+        if line is None:
+            log_entry.note(ended="no_line", called=phone.mask(next(filter(None, called), "")))
+            services.metrics.refusals.add("no_line")
+            return None
+        log_entry.note(line=line.name)
+        caller = phone.caller_id(channel.environment.caller_id, region=line.regions[0])
+        recorded.caller = None if caller is None else caller.e164
+        did = called_did(line, called)
+        recorded.did = did if did in line.did else phone.mask(did)
+        context = CallContext(
+            channel,
+            line,
+            services.library_for(line),
+            log_entry,
+            caller,
+            services.dialled_calls,
+            dialogue=Dialogue(lambda: log_entry.elapsed_ms),
+            recorded=recorded,
+        )
+        metadata = call_metadata(context, did, query, config_sha256=services.config_sha256)
+        return Call(services, context, metadata)
 
 
 class Call:
@@ -102,15 +120,13 @@ class Call:
         "_services",
     )
 
-    def __init__(
-        self, services: Services, context: CallContext, called: tuple[str | None, ...]
-    ) -> None:
+    def __init__(self, services: Services, context: CallContext, metadata: CallMetadata) -> None:
         self._services = services
         self._context = context
         self._consent_id: str | None = None  # once it is stored
-        metadata = call_metadata(context, called, config_sha256=services.config_sha256)
         self._caller_is_trusted = metadata.caller_is_trusted
-        self._record = ConsentRecord(metadata, agreement_rules(context.line), context.dialogue)
+        rules = services.agreement_rules(context.line)
+        self._record = ConsentRecord(metadata, rules, context.dialogue)
         self._preparation = services.hook.prepare()
         self._dialogue = ConsentDialogue(context, self._record, self._preparation.start)
         self._executor = PlanExecutor(context)

@@ -37,6 +37,8 @@ QUIET_SECONDS: Final = 1.5
 """Seconds without a key after which an entry has ended; slow typists need over a second."""
 _MAX_DISCARDED: Final = 50
 """Most keys that are discarded; otherwise a stuck key would hold the call forever."""
+_ENDING_KEYS: Final[dict[str, EntryEnd]] = {"": "silence", STAR: "star", "#": "hash"}
+"""What ends an entry whatever its digits; no first key is silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,38 +163,23 @@ async def read_number(
         timing: the three timeouts; the overall one starts at the first digit.
         most_digits: returns the longest possible entry for the digits so far.
     """
-    keyed = await _read_digits(context, prompts, timing, most_digits)
-    context.dialogue.digits_keyed(len(keyed.digits), keyed.ended_by)
-    return keyed
-
-
-async def _read_digits(
-    context: CallContext,
-    prompts: Iterable[Recording],
-    timing: Timing,
-    most_digits: Callable[[str], int],
-) -> KeyedDigits:
     key = await play(context, prompts, KEYS) or await context.wait_for_digit(timing.first)
-    if not key:
-        return KeyedDigits("", "silence")
     clock = asyncio.get_running_loop().time
     last_moment = clock() + timing.whole
-    digits = ""
-    while True:
-        if key == STAR:
-            return KeyedDigits(digits, "star")
-        if key == "#":
-            return KeyedDigits(digits, "hash")
+    digits, ended_by = "", _ENDING_KEYS.get(key)
+    while ended_by is None:
         if key in DIGITS:  # test sets also have A to D, which have no meaning
             digits += key
         if len(digits) >= most_digits(digits):
-            return KeyedDigits(digits, "full")
-        left = last_moment - clock()
-        if left <= 0:
-            return KeyedDigits(digits, "time")
-        key = await context.wait_for_digit(min(timing.between, left))
-        if not key:
-            return KeyedDigits(digits, "pause" if left > timing.between else "time")
+            ended_by = "full"
+        elif (left := last_moment - clock()) <= 0:
+            ended_by = "time"
+        elif key := await context.wait_for_digit(min(timing.between, left)):
+            ended_by = _ENDING_KEYS.get(key)
+        else:
+            ended_by = "pause" if left > timing.between else "time"
+    context.dialogue.digits_keyed(len(digits), ended_by)
+    return KeyedDigits(digits, ended_by)
 
 
 async def choose(context: CallContext, sounds: Iterable[Recording], keys: str, wait: float) -> str:

@@ -1,4 +1,4 @@
-"""What the record of consent says about a call: its metadata, and the limits of its line."""
+"""What the record of consent says about a call."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import platform
 from typing import TYPE_CHECKING, Final
 
 from agi_bridge import __version__
-from agi_bridge.call.context import called_did
-from agi_bridge.consent import AgreementRules, CallMetadata
+from agi_bridge.consent import CallMetadata
 from agi_bridge.observe import clock_synchronised
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agi_bridge.call.context import CallContext
-    from agi_bridge.settings import Line
 
 SOFTWARE: Final = f"agi-bridge {__version__}"
 """The software named in the record of consent."""
@@ -22,36 +22,22 @@ ATTESTATIONS: Final = frozenset("ABC")
 """Levels of STIR/SHAKEN: full, partial, gateway (ATIS-1000074)."""
 
 
-def agreement_rules(line: Line) -> AgreementRules:
-    """Return the limits of a line, as the ledger checks them when an agreement is stored."""
-    limits = line.limits
-    return AgreementRules(
-        number_per_day=limits.number_per_day,
-        caller_per_day=limits.caller_id_per_day,
-        unidentified_per_day=limits.unidentified_per_day,
-        line_per_hour=limits.line_per_hour,
-        unidentified_share=limits.unidentified_share,
-        other_number_share=limits.other_number_share,
-        own_number_share=limits.own_number_share,
-    )
-
-
 def call_metadata(
-    context: CallContext, called: tuple[str | None, ...], *, config_sha256: str
+    context: CallContext, did: str, query: Mapping[str, str], *, config_sha256: str
 ) -> CallMetadata:
     """Return what the record of consent says about a call.
 
     Args:
         context: the call.
-        called: the numbers that may have been called (`called_numbers`).
+        did: the number that was called (`called_did`).
+        query: of the AGI URL.
         config_sha256: the hash of the configuration in use.
     """
     line, environment = context.line, context.channel.environment
-    query = environment.query
     attestation = query.get("attestation", "").strip().upper()
     return CallMetadata(
         line_id=line.name,
-        did=called_did(line, called),
+        did=did,
         brand=line.brand,
         legal_name=line.legal_name,
         purpose=line.purpose,

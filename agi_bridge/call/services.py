@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from agi_bridge.consent import IllegalTransition, SendingFacts
+from agi_bridge.consent import AgreementRules, IllegalTransition, SendingFacts
 from agi_bridge.history import History
 from agi_bridge.observe import Metrics
 
@@ -121,6 +121,7 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     history: History = field(default_factory=History)
     _sending: dict[str, SendingFacts] = field(default_factory=dict, init=False, repr=False)
+    _rules: dict[str, AgreementRules] = field(default_factory=dict, init=False, repr=False)
 
     def sending_facts(self, line: Line) -> SendingFacts:
         """Return what the consent record says of a line's submissions."""
@@ -136,6 +137,22 @@ class Services:
                 idempotent=hook.idempotent,
             )
         return facts
+
+    def agreement_rules(self, line: Line) -> AgreementRules:
+        """Return the limits of a line, as the ledger checks them when an agreement is stored."""
+        rules = self._rules.get(line.name)
+        if rules is None:
+            limits = line.limits
+            rules = self._rules[line.name] = AgreementRules(
+                number_per_day=limits.number_per_day,
+                caller_per_day=limits.caller_id_per_day,
+                unidentified_per_day=limits.unidentified_per_day,
+                line_per_hour=limits.line_per_hour,
+                unidentified_share=limits.unidentified_share,
+                other_number_share=limits.other_number_share,
+                own_number_share=limits.own_number_share,
+            )
+        return rules
 
     def library_for(self, line: Line) -> Library:
         """Return the prompts that callers of a line hear."""
