@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ SOURCES: Final = {
 GO_SERVER: Final = BIN / "go_server"
 NODE: Final = BIN / "node"
 NODE_SERVER: Final = NODE / "ding_dong.js"
+AIOHTTP: Final = BIN / "aiohttp"
 
 
 class BuildError(RuntimeError):
@@ -80,3 +82,14 @@ def install_node() -> str | None:
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=NODE)
     return f"npm: {done.stderr.strip()[-300:]}" if done.returncode else None
+
+
+def install_aiohttp() -> str | None:
+    """Install aiohttp from the locked list, in a folder of its own; why not, if so."""
+    if (AIOHTTP / "aiohttp").exists():
+        return None
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(AIOHTTP)]
+    command += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    command += ["-r", str(HERE / "requirements-aiohttp.txt")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"pip: {done.stderr.strip()[-300:]}" if done.returncode else None

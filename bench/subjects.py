@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.programs import GO_SERVER, NODE_SERVER, build_go, install_node
+from bench.programs import GO_SERVER, NODE_SERVER, build_go, install_aiohttp, install_node
 from bench.servers import flow
 from bench.servers.tls_hook import CA_FILE
 
@@ -168,7 +168,20 @@ SUBJECTS = (
         build=install_node,
     ),
     Subject("pyst2_threads", "pyst2, a thread a call", without_hook=True, with_hook=True),
-    Subject("panoramisk_uvloop", "panoramisk, uvloop", without_hook=True, with_hook=True),
+    Subject(
+        "panoramisk_uvloop",
+        "panoramisk, uvloop, our transport to the hook",
+        without_hook=True,
+        with_hook=True,
+    ),
+    Foreign(
+        "panoramisk_aiohttp",
+        "panoramisk, uvloop, aiohttp's kept connections",
+        with_hook=True,
+        parks=False,
+        command=(sys.executable, "-m", "bench.servers.panoramisk_aiohttp"),
+        build=install_aiohttp,
+    ),
     Subject("ours_agi", "agi_bridge.agi, bare handler", without_hook=True),
     Subject(
         "ours_full",

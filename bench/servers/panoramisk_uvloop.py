@@ -27,17 +27,20 @@ async def main() -> None:
     start = flow.read_arguments()
     tls = ssl.create_default_context()
     async with HookTransport(tls, max_bytes=65_536, keepalive=False) as transport:
-        application = fast_agi.Application(loop=asyncio.get_running_loop())
+        await serve(submitter(transport, start.hook))
 
-        async def call(request: fast_agi.Request) -> None:
-            await play(request, submitter(transport, start.hook))
 
-        application.add_route(flow.ROUTE, call)
-        server = await asyncio.start_server(
-            application.handler, "127.0.0.1", 0, backlog=flow.BACKLOG
-        )
-        flow.announce(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
+async def serve(submit: Submit) -> None:
+    """Accept calls until killed."""
+    application = fast_agi.Application(loop=asyncio.get_running_loop())
+
+    async def call(request: fast_agi.Request) -> None:
+        await play(request, submit)
+
+    application.add_route(flow.ROUTE, call)
+    server = await asyncio.start_server(application.handler, "127.0.0.1", 0, backlog=flow.BACKLOG)
+    flow.announce(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
 
 
 def submitter(transport: HookTransport, hook: str | None) -> Submit:
