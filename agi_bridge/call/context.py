@@ -124,15 +124,17 @@ class CallContext:
         return key
 
     async def set_language(self, language: str) -> None:
-        """Continue the call in a language of the line.
+        """Continue the call in a language of the line; the channel is told if it has another.
 
         Raises:
             AGIHangup: the caller has hung up.
         """
+        before = self.choice.code or self.channel.environment.language
         self.choice.code = language
         self.log_entry.note(language=language)
         self.log_entry.record("language", language)
-        await self.channel.set_variable(CHANNEL_LANGUAGE, language)
+        if language != before:
+            await self.channel.set_variable(CHANNEL_LANGUAGE, language)
 
 
 def called_numbers(environment: Environment, query: Mapping[str, str]) -> tuple[str | None, ...]:

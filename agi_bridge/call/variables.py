@@ -49,7 +49,7 @@ CDR: Final = "CDR({})"
 """Asterisk's own: a variable of the call detail record, by its name (`agi.cdr_field`)."""
 
 CHANNEL_LANGUAGE: Final = "CHANNEL(language)"
-"""Asterisk's own: the language of the recordings that SAY DIGITS plays."""
+"""Asterisk's own: the language of the recordings that SAY DIGITS plays; set if it is another."""
 
 CALLER_ID_NUMBER: Final = "CALLERID(num)"
 """Asterisk's own: the caller ID that a dialled call shows."""
