@@ -122,9 +122,9 @@ class Connection(asyncio.Protocol):
             return self._send_in_turn(line, seconds, live=live, is_exec=is_exec)
         loop, transport = self._loop, self._transport
         if self.closed or transport is None:
-            raise AGIHangup("the connection to Asterisk is closed")
+            raise self._too_late("the connection to Asterisk is closed")
         if live and self.hangup.happened:
-            raise AGIHangup("the caller has hung up")
+            raise self._too_late("the caller has hung up")
         self._in_flight = True
         self._follows_usage = is_exec
         self._waiting = asyncio.current_task(loop)
@@ -134,6 +134,12 @@ class Connection(asyncio.Protocol):
         self._pending = pending = loop.create_future()
         transport.write(line)  # in one piece: half a line makes `run_agi` spin
         return pending
+
+    def _too_late(self, text: str) -> AGIHangup:
+        """The error of a command that is not written; the task that gets it knows of the hangup."""
+        if self.hangup.happened:
+            self.hangup.inform(asyncio.current_task(self._loop))
+        return AGIHangup(text)
 
     async def _send_in_turn(
         self, line: bytes, seconds: float, *, live: bool, is_exec: bool
@@ -261,9 +267,9 @@ class Connection(asyncio.Protocol):
             self._succeeded(reply)
             return
         if reply.code == wire.DEAD_CHANNEL:
-            informed = self._refused(AGIHangup("the caller has hung up"))
+            self.hangup.inform(self._refused(AGIHangup("the caller has hung up")))
             self._in_flight = False
-            self.hang_up(informed)
+            self.hang_up()
         elif reply.code == wire.INVALID_COMMAND:
             self._refused(AGIInvalidCommand("Asterisk does not know the command"))
         else:
@@ -314,8 +320,8 @@ class Connection(asyncio.Protocol):
 
     # -- the end ----------------------------------------------------------------------------------
 
-    def hang_up(self, informed: "asyncio.Task[object] | None" = None) -> None:
-        """Note that the channel is dead, and notify every task but `informed`, which knows."""
+    def hang_up(self) -> None:
+        """Note that the channel is dead, and notify every task that has not learned of it."""
         if self.hangup.happened:
             return
         self.hangup.happened = True
@@ -325,23 +331,23 @@ class Connection(asyncio.Protocol):
             if self._deadline < self._armed:
                 self._arm(self._deadline)
         # A reply that arrived just before is delivered first: it may be the key that agrees.
-        self._loop.call_soon(self.hangup.notify, informed)
+        self._loop.call_soon(self.hangup.notify)
 
     def _lost(self) -> None:
         """End the session: no more commands can be sent."""
-        informed = self._refused(AGIHangup("the connection to Asterisk is closed"))
+        self.hangup.inform(self._refused(AGIHangup("the connection to Asterisk is closed")))
         if not self.closed:
             self.closed = True
-            self.hang_up(informed)
+            self.hang_up()
         self._settled()
 
     def _fail(self, error: AGIError) -> None:
         """Abort the connection: the pending command raises `error`, the other tasks `AGIHangup`."""
         self.closed = True
         self.fault = error
-        informed = self._refused(error)
+        self.hangup.inform(self._refused(error))
         self._settled()
-        self.hang_up(informed)
+        self.hang_up()
         self.abort()
 
     def release(self) -> None:

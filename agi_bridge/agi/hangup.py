@@ -10,6 +10,8 @@ from types import TracebackType
 
 from agi_bridge.agi.errors import AGIHangup
 
+_NOBODY: "set[asyncio.Task[object] | None]" = set()
+"""The tasks that have learned of a hangup before there was one; never changed."""
 
 class HangupSignal:
     """The hangup of one channel: whether it has happened, and the scopes that wait for it.
@@ -17,26 +19,32 @@ class HangupSignal:
     Belongs to one event loop. It happens once.
     """
 
-    __slots__ = ("_scopes", "_shields", "happened")
+    __slots__ = ("_informed", "_scopes", "_shields", "happened")
 
     def __init__(self) -> None:
         self.happened: bool = False
         """Whether the channel is known to be dead."""
         self._scopes: list[HangupScope] = []
+        self._informed: set[asyncio.Task[object] | None] = _NOBODY
         self._shields = 0
 
-    def notify(self, informed: "asyncio.Task[object] | None" = None) -> None:
-        """Cancel the innermost scope of every task, unless a shield is open.
+    def notify(self) -> None:
+        """Cancel the innermost scope of every task that has not learned of it, if none is shielded.
 
-        `informed` is a task that knows already, because its command raised `AGIHangup`.
+        The others would be interrupted twice, the second time while they clean up.
         """
         if self._shields:
             return
-        seen = {informed}
+        seen = self._informed.copy()
         for scope in reversed(self._scopes.copy()):
             if scope.task not in seen:
                 seen.add(scope.task)
                 scope.cancel()
+
+    def inform(self, task: "asyncio.Task[object] | None") -> None:
+        """Note that a task learns of the hangup by an exception, so that it is not cancelled."""
+        if task is not None:
+            self._informed = {*self._informed, task}
 
     def add_scope(self, scope: "HangupScope") -> None:
         """Register a scope that has been entered."""
@@ -74,9 +82,10 @@ class HangupScope:
         self._cancelled = False
 
     async def __aenter__(self) -> None:
-        if self._signal.happened:
-            raise AGIHangup("the caller has hung up")
         self.task: asyncio.Task[object] = _current_task()
+        if self._signal.happened:
+            self._signal.inform(self.task)
+            raise AGIHangup("the caller has hung up")
         self._outer_cancellations = self.task.cancelling()
         self._signal.add_scope(self)
 
@@ -124,11 +133,11 @@ class HangupShield:
         still_shielded = signal.unshield()
         if self._happened_before or not signal.happened or still_shielded:
             return
-        if exc_type is None:
-            signal.notify(_current_task())
-            raise AGIHangup("the caller has hung up")
-        if issubclass(exc_type, AGIHangup | asyncio.CancelledError):
-            signal.notify(_current_task())
+        if exc_type is None or issubclass(exc_type, AGIHangup | asyncio.CancelledError):
+            signal.inform(_current_task())
+            signal.notify()
+            if exc_type is None:
+                raise AGIHangup("the caller has hung up")
             return
         # Another exception is on its way. If the handler catches it inside a scope, the scope must
         # still learn of the hangup; not at once, because its task is running.
