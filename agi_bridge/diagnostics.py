@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sysconfig
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,13 +88,14 @@ def exception_summary(error: BaseException) -> str:
     return _joined(error, _class_and_text)
 
 
-def exception_origin(error: BaseException) -> str:
+def exception_origin(error: BaseException, *, outside: str = "") -> str:
     """Return the exception's class and place, and its cause's class, without any text.
 
     For example ``KeyError at agi_bridge/call/handler.py:120``. A text may hold what a caller keyed;
-    a class and a line of code never do.
+    a class and a line of code never do. `outside` names a package whose own lines say nothing: the
+    place is then the line that called it.
     """
-    return _joined(error, _class_and_place)
+    return _joined(error, partial(_class_and_place, outside=outside))
 
 
 def _joined(error: BaseException, describe: Callable[[BaseException], str]) -> str:
@@ -125,21 +127,24 @@ def _class_and_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _class_and_place(error: BaseException) -> str:
-    origin = f"{type(error).__name__} at {_place(error.__traceback__)}"
+def _class_and_place(error: BaseException, outside: str) -> str:
+    origin = f"{type(error).__name__} at {_place(error.__traceback__, outside)}"
     cause = error.__cause__
     return origin if cause is None else f"{origin}, from {type(cause).__name__}"
 
 
-def _place(trace: TracebackType | None) -> str:
+def _place(trace: TracebackType | None, outside: str) -> str:
     """Name the innermost frame of application code; without one, the innermost frame."""
-    ours = innermost = None
+    ours = innermost = caller = None
     while trace is not None:
         innermost = trace
         if _is_ours(trace):
             ours = trace
+            name = str(trace.tb_frame.f_globals.get("__name__", ""))
+            if outside and not f"{name}.".startswith(f"{outside}."):
+                caller = trace
         trace = trace.tb_next
-    found = ours or innermost
+    found = caller or ours or innermost
     if found is None:
         return "?"
     path = PurePath(found.tb_frame.f_code.co_filename)

@@ -28,7 +28,8 @@ async def run_handler(channel: Channel, handler: Handler, on_error: OnError | No
     """Run the handler until it ends or the caller hangs up; tell whether it ended without error.
 
     Its exceptions end here, in one log line with their class and place. The text is left out,
-    because it may contain what a caller keyed. A cancellation from outside passes.
+    because it may contain what a caller keyed. The dialplan sees AGISTATUS=FAILURE then, unless
+    the connection is gone or a command is still running. A cancellation from outside passes.
     """
     try:
         async with channel.until_hangup():
@@ -37,11 +38,17 @@ async def run_handler(channel: Channel, handler: Handler, on_error: OnError | No
         if _only_hangup(error):
             log.debug("agi.caller_hung_up", call=channel.environment.unique_id)
             return True
+        # Of our own errors the line that called us says more, and their code.
+        outside, code = "", {}
+        if isinstance(error, AGIError):
+            outside, code = "agi_bridge.agi", {"reason": error.code}
         log.error(  # noqa: TRY400 - a traceback would show values
             "agi.handler_failed",
             call=channel.environment.unique_id,
-            where=exception_origin(error),
+            where=exception_origin(error, outside=outside),
+            **code,
         )
+        channel.fail("handler failed")
         if on_error is not None:
             on_error(channel, error)
         return False

@@ -166,12 +166,37 @@ async def test_a_handlers_error_is_one_line_without_its_text() -> None:
     with capture_logs() as logs:
         async with Server(handler, port=0, on_error=lambda _c, e: errors.append(e)) as server:
             record = await FakeAsterisk().call(HOST, server.port)
-    assert record.status == "SUCCESS"
+    assert record.status == "FAILURE"  # the dialplan can act on it
     (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert entry["event"] == "agi.handler_failed"
     assert entry["where"].startswith("KeyError at test_server.py:")
+    assert "reason" not in entry
     assert "4155550123" not in str(logs)
     assert isinstance(errors[0], KeyError)
+
+
+async def test_of_our_own_errors_the_handlers_line_is_named_and_their_code() -> None:
+    async def handler(channel: Channel) -> None:
+        await channel.answer()
+        await channel.stream_file("not-there")
+
+    with capture_logs() as logs:
+        async with Server(handler, port=0) as server:
+            await FakeAsterisk(sounds={}).call(HOST, server.port)
+    (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert entry["where"].startswith("AGIAppError at test_server.py:")
+    assert entry["reason"] == "sound_missing"
+
+
+async def test_a_handler_that_fails_while_a_command_runs_waits_for_nothing() -> None:
+    async def handler(channel: Channel) -> None:
+        async with asyncio.timeout(0.01):
+            await channel.wait_for_digit(60)
+
+    fake = FakeAsterisk(pace=1.0)
+    async with Server(handler, port=0) as server:
+        record = await fake.call(HOST, server.port)
+    assert record.status == "SUCCESS"  # Asterisk reads no line before the command's end
 
 
 async def test_what_failed_in_a_group_of_tasks_is_named_with_its_own_place() -> None:
