@@ -6,9 +6,12 @@ a command waits or none runs (`run_agi`). FastAGI has no such channel.
 
 import asyncio
 import os
+from contextlib import suppress
 
 FRAME_BYTES = 320
 """20 ms of the usual format: 8,000 samples a second, 16 bit, little-endian, one channel."""
+
+_PIPE_BYTES = 65_536
 
 
 class AudioStream:
@@ -18,6 +21,7 @@ class AudioStream:
 
     The format is signed linear at 8 kHz, or what the dialplan set in EAGI_AUDIO_FORMAT. The pipe
     holds about four seconds; what comes while it is full is lost, because Asterisk does not wait.
+    It also holds what came while a command ran: `discard` it before you listen for an answer.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -38,6 +42,18 @@ class AudioStream:
             except BlockingIOError:
                 await self._readable()
         return b""
+
+    def discard(self) -> None:
+        """Drop what the caller has said so far: after a prompt the pipe is full of what came in it.
+
+        Raises:
+            RuntimeError: another task is reading.
+        """
+        if self._ready is not None:
+            raise RuntimeError("another task reads the sound")
+        with suppress(BlockingIOError):
+            while not self._closed and os.read(self._descriptor, _PIPE_BYTES):
+                pass
 
     def __aiter__(self) -> "AudioStream":
         return self

@@ -4,8 +4,8 @@ import re
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from agi_bridge.agi.commands import FAILED, NO_APPLICATION, exec_seconds
-from agi_bridge.agi.encoding import app_arguments
+from agi_bridge.agi.commands import FAILED, NO_APPLICATION, exec_seconds, milliseconds
+from agi_bridge.agi.encoding import app_arguments, raw_arguments
 from agi_bridge.agi.errors import AGIAppError, AGIArgumentError
 from agi_bridge.agi.hangup import HangupScope, HangupShield
 from agi_bridge.agi.media import MediaCommands
@@ -98,16 +98,21 @@ class Channel(MediaCommands, SayCommands, TextCommands, RecognitionCommands, Var
         Writes a line that begins with ``failure`` (`run_agi`); no command can follow. `reason`
         appears in AGI traces, reduced to plain characters.
         """
-        plain = _NOT_PLAIN.sub("?", reason)[:_REASON_BYTES]
-        await self._connection.refuse(f"failure {plain}\n".encode())
+        await self._connection.refuse(_failure(reason))
+
+    def fail(self, reason: str) -> None:
+        """The same where no command is in flight; else do nothing. Nothing is waited for."""
+        if not self._connection.busy:
+            self._connection.refuse_now(_failure(reason))
 
     async def exec(self, application: str, *arguments: str, seconds: float | None = None) -> int:
         """Run a dialplan application: EXEC (`handle_exec`).
 
-        Each argument reaches the application literally (`app_arguments`). Returns the application's
-        result; -1 only if the channel is still alive: Dial returns it when an answered call has
-        ended without option g. `seconds` is the time limit; by default it follows from the
-        arguments (`exec_seconds`).
+        Each argument reaches an application that splits its arguments literally (`app_arguments`).
+        Verbose, NoOp and Set take their text as it stands, and so would have a backslash before
+        each comma. Returns the application's result; -1 only if the channel is still alive: Dial
+        returns it when an answered call has ended without option g. `seconds` is the time limit;
+        by default it follows from the arguments (`exec_seconds`).
 
         Raises:
             AGIArgumentError: the application is not allowed, or an argument contains
@@ -143,18 +148,21 @@ class Channel(MediaCommands, SayCommands, TextCommands, RecognitionCommands, Var
     ) -> bool:
         """Run a subroutine of the dialplan: GOSUB (`handle_gosub` in app_stack.c).
 
-        `priority` may be a label. The subroutine finds the arguments in ARG1, ARG2 ...; read
-        what it returned from GOSUB_RETVAL. `seconds` is the time limit, by default a whole call's.
-        False: it did not end with Return, but left for another place or at a hangup.
+        `priority` may be a label. The subroutine finds the arguments in ARG1, ARG2 ... as they
+        are given; read what it returned from GOSUB_RETVAL. `seconds` is the time limit, by default
+        a whole call's. False: it did not end with Return, but left for another place or at a
+        hangup.
 
         Raises:
-            AGIArgumentError: a context, extension or label with a blank, comma or parenthesis.
+            AGIArgumentError: a context, extension or label with a blank, comma or parenthesis; an
+                argument that Gosub would split: with a comma outside of quotes and parentheses.
+                Set a variable instead.
             AGIAppError: there is no such place in the dialplan.
         """
         place = (context, extension, str(priority))
         if not all(_PLACE.fullmatch(each) for each in place):
             raise AGIArgumentError("label_name", "this is not a place in the dialplan")
-        words = (*place, app_arguments(*arguments)) if arguments else place
+        words = (*place, raw_arguments(*arguments)) if arguments else place
         reply = await self._send(
             "GOSUB", *words, seconds=self._limits.call_seconds if seconds is None else seconds
         )
@@ -213,8 +221,12 @@ class Channel(MediaCommands, SayCommands, TextCommands, RecognitionCommands, Var
         """Have Asterisk hang up after this time: SET AUTOHANGUP (`handle_autohangup`); 0: never.
 
         Raises:
-            AGIArgumentError: a negative time.
+            AGIArgumentError: a negative time, one of more than three weeks, or no number.
         """
-        if seconds < 0:
-            raise AGIArgumentError("time_range", "a time cannot be negative")
+        milliseconds(seconds, least=0)  # infinity would end the call at once
         await self._send("SET AUTOHANGUP", f"{seconds:.3f}")
+
+
+def _failure(reason: str) -> bytes:
+    plain = _NOT_PLAIN.sub("?", reason)[:_REASON_BYTES]
+    return f"failure {plain}\n".encode()

@@ -28,7 +28,6 @@ SAFE_APPLICATIONS = frozenset(
         "Hangup",
         "Milliwatt",
         "MusicOnHold",
-        "NoCDR",
         "NoOp",
         "Playback",
         "PlayTones",
@@ -50,6 +49,14 @@ given name, changes another channel, or evaluates dialplan text (System, MixMoni
 
 _DIAL_LIMIT = re.compile(r"S\(([0-9]{1,7})\)|L\(([0-9]{1,10})")
 _WHOLE_SECONDS = re.compile(r"[0-9]{1,7}")
+_ENDS_BY_ITSELF = frozenset(
+    {
+        *("answer", "background", "hangup", "noop", "playback", "playtones", "progress", "read"),
+        *("ringing", "senddtmf", "set", "startmusiconhold", "stopmusiconhold", "stopplaytones"),
+        *("verbose", "wait"),
+    }
+)
+"""Applications that last no longer than a sound."""
 _MOST_MILLISECONDS = 2**31 - 1
 
 
@@ -146,8 +153,8 @@ def exec_seconds(application: str, arguments: tuple[str, ...], limits: Limits) -
     """Return how many seconds an application may run, from its arguments.
 
     Dial: ring time, and talk time from its options S (seconds) or L (milliseconds). Wait: its
-    seconds. Others may last as long as a sound or, if they connect the caller to somebody, as long
-    as the call.
+    seconds. What plays a sound may last as long as one; any other may connect the caller to
+    somebody, or wait for the hangup as Busy does, and so may last as long as the call.
     """
     name = application.lower()
     if name == "dial":
@@ -159,6 +166,4 @@ def exec_seconds(application: str, arguments: tuple[str, ...], limits: Limits) -
         return int(ring) + talk
     if name == "wait" and arguments and _WHOLE_SECONDS.fullmatch(arguments[0]):
         return float(arguments[0])
-    if name in {"confbridge", "echo", "milliwatt", "musiconhold", "queue", "voicemail"}:
-        return limits.call_seconds
-    return limits.play_seconds
+    return limits.play_seconds if name in _ENDS_BY_ITSELF else limits.call_seconds

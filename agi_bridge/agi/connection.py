@@ -172,6 +172,11 @@ class Connection(asyncio.Protocol):
                 turn.set_result(None)
                 return
 
+    @property
+    def busy(self) -> bool:
+        """Whether the reply of a command has not come yet."""
+        return self._in_flight
+
     async def refuse(self, line: bytes) -> None:
         """Write a line that ends the session (``failure ...``) once no command is in flight."""
         await self._turn()

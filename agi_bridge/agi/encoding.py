@@ -106,8 +106,23 @@ def app_arguments(*arguments: str) -> str:
     )
 
 
-def separate_arguments(text: str) -> list[str]:
-    r"""Separate an application's arguments as `__ast_app_separate_args` does (delimiter ``,``)."""
+def raw_arguments(*arguments: str) -> str:
+    """Join arguments for what splits them and takes each as it stands: `gosub_exec`.
+
+    Raises:
+        AGIArgumentError: they would be split at another place; nothing can keep a comma there.
+    """
+    text = ",".join(arguments)
+    if (separate_arguments(text, raw=True) or [""]) != list(arguments):
+        raise AGIArgumentError("raw_argument", "an argument of a subroutine cannot hold a comma")
+    return text
+
+
+def separate_arguments(text: str, *, raw: bool = False) -> list[str]:
+    r"""Separate an application's arguments as `__ast_app_separate_args` does (delimiter ``,``).
+
+    `raw`: quotes and backslashes stay (`AST_STANDARD_RAW_ARGS`).
+    """
     if not text:
         return []
     found = [""]
@@ -122,8 +137,10 @@ def separate_arguments(text: str) -> list[str]:
             depth[opening] = max(0, depth[opening] - 1)
         elif char == '"':
             quoted = not quoted
+            found[-1] += char if raw else ""
             continue
         elif char == "\\":
+            found[-1] += char if raw else ""
             found[-1] += next(chars, "")
             continue
         elif char == "," and not quoted and not any(depth.values()):

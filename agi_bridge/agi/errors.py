@@ -42,7 +42,13 @@ else:
 
 
 class AGIError(_PystError):
-    """Anything that goes wrong between us and Asterisk."""
+    """Anything that goes wrong between us and Asterisk.
+
+    `code` is a stable word, for logs and tests. Where a class lists none, it is the class's own:
+    hangup, usage, invalid_command, timeout.
+    """
+
+    code: str = "error"
 
 
 class AGIHangup(AGIError, _PystHangup):  # noqa: N818 - the name that pyst2's users know
@@ -51,6 +57,8 @@ class AGIHangup(AGIError, _PystHangup):  # noqa: N818 - the name that pyst2's us
     Raised by a command that needs a live channel (a HANGUP line, reply 511, end of file), and by
     `Channel.until_hangup` in place of the cancellation that it caused.
     """
+
+    code = "hangup"
 
 
 class AGIAppError(AGIError, _PystAppError):
@@ -69,13 +77,15 @@ class AGIAppError(AGIError, _PystAppError):
 class AGIUsageError(AGIError, _PystUsageError):
     """Asterisk answered with the command's usage (520)."""
 
+    code = "usage"
+
 
 class AGIArgumentError(AGIUsageError, ValueError):
     """A command that must not be written: it has a line break, is too long, or is invalid.
 
     `code` is stable, for logs and tests: application_not_allowed, command_name, empty_text,
-    expression, label_name, line_break, line_too_long, not_unicode, number_of_digits, time_range,
-    too_many_words, variable_name.
+    expression, label_name, line_break, line_too_long, not_unicode, number_of_digits, number_range,
+    raw_argument, time_range, too_many_words, variable_name.
     """
 
     def __init__(self, code: str, text: str) -> None:
@@ -85,6 +95,8 @@ class AGIArgumentError(AGIUsageError, ValueError):
 
 class AGIInvalidCommand(AGIError, _PystInvalidCommand):  # noqa: N818 - pyst2's name
     """Asterisk does not know the command (510)."""
+
+    code = "invalid_command"
 
 
 class AGIProtocolError(AGIError, _PystUnknownError):
@@ -102,3 +114,5 @@ class AGIProtocolError(AGIError, _PystUnknownError):
 
 class AGITimeout(AGIError, TimeoutError):  # noqa: N818 - named like the others
     """Asterisk did not answer a command within its deadline; the connection has been closed."""
+
+    code = "timeout"

@@ -13,6 +13,7 @@ from agi_bridge.agi.errors import AGIHangup
 _NOBODY: "set[asyncio.Task[object] | None]" = set()
 """The tasks that have learned of a hangup before there was one; never changed."""
 
+
 class HangupSignal:
     """The hangup of one channel: whether it has happened, and the scopes that wait for it.
 

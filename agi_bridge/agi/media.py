@@ -130,8 +130,8 @@ class MediaCommands(Commands):
 
         The first key stops the prompt; ``#`` ends the input and is not part of it. `timeout`
         seconds count from the end of the prompt, and again from each key; without it, Asterisk
-        waits 6 s for the first key and 2 s for each other, or as the dialplan has set
-        (``TIMEOUT(response)``, ``TIMEOUT(digit)``). An empty prompt plays nothing.
+        waits 6 s for the first key and 2 s for each other, whatever ``TIMEOUT()`` says
+        (`ast_app_getdata_terminator`). An empty prompt plays nothing.
 
         Raises:
             AGIArgumentError: `timeout` under 1 ms (Asterisk would take its own), or `max_digits`

@@ -14,9 +14,10 @@ _SPOKEN_SECONDS: Final = 3.0
 _DATE_CHARACTERS: Final = 20
 """A date or a time takes about as long as this many characters."""
 
-_LEAST_TIME: Final = -(2**31)
-_MOST_TIME: Final = 2**31 - 1
-"""SAY DATE and SAY TIME read an `int` (``%30d`` in `handle_saydate`)."""
+_LEAST: Final = -(2**31)
+_MOST: Final = 2**31 - 1
+"""SAY NUMBER, SAY DATE and SAY TIME read an `int` (``%30d`` in `handle_saynumber`); what does not
+fit becomes another number."""
 
 
 class SayCommands(Commands):
@@ -42,7 +43,12 @@ class SayCommands(Commands):
 
         `gender` is for languages that have it, as ``say_number`` in Asterisk's say.c reads it:
         ``f``, ``m``, ``n``, ``c``, or ``p`` for plural.
+
+        Raises:
+            AGIArgumentError: more than nine or ten digits; a telephone number is for `say_digits`.
         """
+        if not _LEAST <= number <= _MOST:
+            raise AGIArgumentError("number_range", f"SAY NUMBER takes numbers up to {_MOST}")
         return await self._say("SAY NUMBER", str(int(number)), escape_digits, gender)
 
     async def say_phonetic(self, text: str, escape_digits: str = "") -> str:
@@ -109,7 +115,7 @@ class SayCommands(Commands):
 
     async def _say_time(self, words: str, when: datetime | int, escape_digits: str) -> str:
         seconds = _seconds(when)
-        if not _LEAST_TIME <= int(seconds) <= _MOST_TIME:
+        if not _LEAST <= int(seconds) <= _MOST:
             raise AGIArgumentError("time_range", f"{words} takes times from 1901 to 2038")
         length = _SPOKEN_SECONDS * _DATE_CHARACTERS
         return await self._saying(words, length, seconds, escape_digits)

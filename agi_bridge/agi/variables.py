@@ -85,6 +85,10 @@ class VariableCommands(Commands):
     async def database_delete_tree(self, family: str, tree: str | None = None) -> None:
         """Delete a family of AstDB, or a tree in it: DATABASE DELTREE (`handle_dbdeltree`).
 
+        Asterisk compares with SQLite's LIKE (`ast_db_deltree`): ``_`` stands for any character,
+        ``%`` for any text, and letters are compared without case. ``call_back`` also deletes the
+        families ``callXback`` and ``CALL_BACK``.
+
         Returns nothing, because the result has opposite meanings in different Asterisk versions.
         """
         keys = (family,) if tree is None else (family, tree)

@@ -61,3 +61,21 @@ async def test_two_tasks_cannot_read_the_same_sound(stream: AudioStream) -> None
         await stream.read()
     stream.close()
     await waiting
+
+
+async def test_what_was_said_before_can_be_dropped() -> None:
+    reading, writing = os.pipe()
+    stream = AudioStream(reading)
+    os.write(writing, b"before" * 10_000)
+    stream.discard()
+    os.write(writing, b"after")
+    assert await stream.read() == b"after"
+    stream.discard()  # there is nothing to drop
+    waiting = asyncio.create_task(stream.read())
+    await asyncio.sleep(0)
+    with pytest.raises(RuntimeError):
+        stream.discard()
+    os.close(writing)
+    assert await waiting == b""
+    stream.discard()
+    os.close(reading)

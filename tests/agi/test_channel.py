@@ -202,8 +202,8 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
         SpeechResult("digit", 1600, "#"),
     ),
     (
-        lambda c: c.gosub("sub", "ok", 1, "a,b"),
-        b'GOSUB "sub" "ok" "1" "a\\\\,b"\n',
+        lambda c: c.gosub("sub", "ok", 1, "x y", "c(d,e)", "f\\g", ""),
+        b'GOSUB "sub" "ok" "1" "x y,c(d,e),f\\\\g,"\n',
         b"100 result=0 Trying...\n200 result=0 Gosub complete\n",
         True,
     ),

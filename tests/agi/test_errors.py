@@ -36,6 +36,21 @@ def test_code_that_catches_the_known_class_catches_ours(
     assert issubclass(ours, AGIError)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (AGIHangup(), "hangup"),
+        (AGIUsageError(), "usage"),
+        (AGIInvalidCommand(), "invalid_command"),
+        (AGITimeout(), "timeout"),
+        (AGIArgumentError("line_break", ""), "line_break"),
+        (AGIAppError("sound_missing", ""), "sound_missing"),
+    ],
+)
+def test_every_error_has_a_code(error: AGIError, code: str) -> None:
+    assert error.code == code
+
+
 def test_a_hangup_is_not_an_application_error_of_ours() -> None:
     assert not issubclass(AGIHangup, AGIAppError)
 

@@ -11,6 +11,7 @@ import pytest
 from agi_bridge.agi import Channel, ChannelState, SpeechResult, Utterance
 from agi_bridge.agi.testing import FakeAsterisk
 from agi_bridge.agi.testing.commands import command_names
+from agi_bridge.agi.testing.scenario import HangupMode
 
 GUIDE = Path(__file__).parents[2] / "docs" / "agi.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -83,3 +84,17 @@ async def test_the_examples_that_serve_can_be_built() -> None:
     assert names["reachable"]().calls == 0
     call = await FakeAsterisk().run(names["router"], "orders/42?x=1")
     assert [heard.name for heard in call.heard] == ["42"]
+
+
+@pytest.mark.parametrize("mode", ["line", "silent"])
+async def test_the_example_that_goes_on_after_a_hangup_does(mode: HangupMode) -> None:
+    fake = FakeAsterisk(hangup_at=lambda words: words[0].startswith("GET"), hangup_mode=mode)
+    call = await fake.run(EXAMPLES["order"])
+    assert call.names[-1] == "VERBOSE"
+
+
+@pytest.mark.parametrize("mode", ["line", "silent"])
+async def test_the_example_that_cleans_up_after_a_hangup_does(mode: HangupMode) -> None:
+    fake = FakeAsterisk(hangup_at=lambda words: words[0].startswith("RECORD"), hangup_mode=mode)
+    call = await fake.run(EXAMPLES["message"])
+    assert call.variables["MESSAGE"] == "recorded"

@@ -99,9 +99,9 @@ async def test_a_subroutine_returns_what_the_scenario_says() -> None:
     fake = FakeAsterisk(subroutines={"sub,s,1": "+".join})
     assert await run_steps(
         fake,
-        lambda c: c.gosub("sub", "s", 1, "a,b", "c"),
+        lambda c: c.gosub("sub", "s", 1, "a(b,c)", "d"),
         lambda c: c.get_variable("GOSUB_RETVAL"),
-    ) == [True, "a,b+c"]
+    ) == [True, "a(b,c)+d"]
 
 
 async def test_a_command_that_fails_makes_the_session_fail() -> None:
