@@ -31,9 +31,11 @@ class NetworkError(httpx.TransportError):
 class Connection(asyncio.Protocol):
     """An open connection, TLS included where the hook's address says so."""
 
-    __slots__ = ("_error", "_reader", "_transport", "_waiter", "usable")
+    __slots__ = ("_error", "_reader", "_transport", "_waiter", "ends_at", "usable")
 
     def __init__(self) -> None:
+        self.ends_at = 0.0
+        """Until when it may wait for a request, by the loop's clock."""
         self.usable = False
         """Whether a request may be sent: open, and the server has neither closed nor spoken."""
         self._transport: asyncio.Transport | None = None

@@ -16,7 +16,7 @@ RECENT_SECONDS: Final = 1.0
 """How long ago a connection may have failed to count as a submission's first attempt. To try twice
 more would keep the caller waiting, for a time-out each, and find the same."""
 
-Opener: TypeAlias = Callable[[], Awaitable[Connection | None]]
+Opener: TypeAlias = Callable[[], Awaitable[Connection]]
 
 
 class Preparation:
@@ -26,14 +26,21 @@ class Preparation:
     that finds none makes its own; one that could not be made is its first attempt: see `failure`.
 
     Args:
-        opener: makes a connection, or none if another will do; None if none is to be made ahead.
+        opener: gives a connection; None if none is to be made ahead.
+        spare: is given back one that is not needed, and keeps or closes it.
         seconds: how long it is kept unused.
     """
 
-    __slots__ = ("_connection", "_expiry", "_failed", "_opener", "_opening", "_seconds")
+    __slots__ = ("_connection", "_expiry", "_failed", "_opener", "_opening", "_seconds", "_spare")
 
-    def __init__(self, opener: Opener | None, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        opener: Opener | None,
+        spare: Callable[[Connection], None] = Connection.close,
+        seconds: float = 0.0,
+    ) -> None:
         self._opener = opener
+        self._spare = spare
         self._seconds = seconds
         self._opening: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
@@ -94,14 +101,12 @@ class Preparation:
         finally:
             self._opening = None
         self._connection = connection
-        if connection is not None:
-            loop = asyncio.get_running_loop()
-            self._expiry = loop.call_later(self._seconds, connection.close)
+        self._expiry = asyncio.get_running_loop().call_later(self._seconds, self._drop)
 
     def _drop(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
         if self._connection is not None:
-            self._connection.close()
+            self._spare(self._connection)
             self._connection = None

@@ -98,6 +98,7 @@ class HookTransport(httpx.AsyncBaseTransport):
         self._sessions = TlsSessions()
         self._kept: dict[tuple[str, str, int], deque[Connection]] = {}
         self._expiry: dict[Connection, asyncio.TimerHandle] = {}
+        self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read the head of its response.
@@ -125,17 +126,19 @@ class HookTransport(httpx.AsyncBaseTransport):
         )
 
     def prepare(self, url: httpx.URL, connect_seconds: float, seconds: float) -> Preparation:
-        """A connection to be made ahead; none is made while a kept one would do."""
+        """A connection to be made ahead, or a kept one, which no other submission gets meanwhile.
 
-        async def opener() -> Connection | None:
-            if any(connection.usable for connection in self._kept.get(_origin(url), ())):
-                return None
-            return await self._open(url, connect_seconds)
+        It belongs to who asked for it, and is closed with the preparation.
+        """
 
-        return Preparation(opener, seconds)
+        async def opener() -> Connection:
+            return self._take_kept(url) or await self._open(url, connect_seconds)
+
+        return Preparation(opener, partial(self._keep, url), seconds)
 
     async def aclose(self) -> None:
-        """Close the kept connections and end look-ups."""
+        """Close the kept connections and end look-ups; what is under way closes as it ends."""
+        self._closed = True
         for connection, expiry in self._expiry.items():
             expiry.cancel()
             connection.close()
@@ -146,12 +149,19 @@ class HookTransport(httpx.AsyncBaseTransport):
     def release(self, url: httpx.URL, connection: Connection) -> None:
         """A response has been read, or nobody wants the rest: keep its connection or close it."""
         seconds = min(IDLE_SECONDS, connection.idle_seconds - _MARGIN_SECONDS)
-        if not self._keepalive or seconds < 0:
+        connection.ends_at = asyncio.get_running_loop().time() + seconds
+        if connection.release():
+            self._keep(url, connection)
+
+    def _keep(self, url: httpx.URL, connection: Connection) -> None:
+        """Keep a connection that waits for a request, as long as it may wait; or close it."""
+        loop = asyncio.get_running_loop()
+        left = connection.ends_at - loop.time()
+        if self._closed or not self._keepalive or not connection.usable or left < 0:
             connection.close()
-        elif connection.release():
-            self._kept.setdefault(_origin(url), deque()).append(connection)
-            loop = asyncio.get_running_loop()
-            self._expiry[connection] = loop.call_later(seconds, connection.close)
+            return
+        self._kept.setdefault(_origin(url), deque()).append(connection)
+        self._expiry[connection] = loop.call_at(connection.ends_at, connection.close)
 
     async def _ready(self, request: httpx.Request, attempt: Attempt) -> Connection:
         """A connection that is open after the gate has let the request go."""
@@ -165,9 +175,9 @@ class HookTransport(httpx.AsyncBaseTransport):
             connection = earlier or await self._open(request.url, connect_seconds)
             try:
                 await _pass(attempt)
-                # What waited unused may have been ended by the server, and the loop not know it
-                # yet: a request would be lost, and its outcome unknown.
-                usable = await connection.catch_up() if earlier else connection.usable
+                # The server may have ended it, and the loop not know it yet: a request would be
+                # lost, and its outcome unknown.
+                usable = await connection.catch_up()
             except BaseException:
                 connection.close()
                 raise
@@ -212,6 +222,7 @@ class HookTransport(httpx.AsyncBaseTransport):
 
     async def _connect(self, addresses: list[Address], server_name: str | None) -> Connection:
         connection = Connection()
+        connection.ends_at = asyncio.get_running_loop().time() + IDLE_SECONDS
         if server_name is None:
             await _connect_socket(addresses, connection)
             return connection

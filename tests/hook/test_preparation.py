@@ -296,18 +296,69 @@ async def test_a_kept_connection_serves_where_one_ahead_could_not_be_made(
     assert (len(requests), len(opened)) == (2, 2)
 
 
-async def test_none_is_made_where_the_setting_says_so_or_a_kept_one_will_do() -> None:
-    requests: list[bytes] = []
-    async with serving(answering(requests, DIAL)) as server:
+async def test_none_is_made_where_the_setting_says_so() -> None:
+    async with serving(answering([], DIAL)) as server:
         async with client_of(server, 0) as client:
             await ready(client.prepare())
         assert server.connections == 0
-        async with client_of(server, keepalive=True) as client:
-            await submit(client, None)
-            preparation = client.prepare()
-            await ready(preparation)
-            assert (await submit(client, preparation)).outcome is Outcome.ACCEPTED
-        assert server.connections == 1
+
+
+async def test_a_kept_connection_is_kept_for_one_caller_and_the_others_get_their_own(
+    opened: list[float],
+) -> None:
+    async with serving(answering([], DIAL)) as server, client_of(server, keepalive=True) as client:
+        await submit(client, None)
+        callers = [client.prepare() for _ in range(5)]
+        for each in callers:
+            await ready(each)
+        assert len(opened) == server.connections == 5  # one of them was there
+        results = await asyncio.gather(*(submit(client, each) for each in callers))
+        assert {result.outcome for result in results} == {Outcome.ACCEPTED}
+        assert len(opened) == 5  # nobody had to connect after pressing 1
+
+
+async def test_what_a_caller_did_not_need_is_kept_for_the_next_one_no_longer_than_it_may_be(
+    opened: list[float],
+) -> None:
+    async with serving(answering([], DIAL)) as server, client_of(server, keepalive=True) as client:
+        await submit(client, None)
+        assert client._transport is not None
+        [(kept, timer)] = client._transport._expiry.items()
+        preparation = client.prepare()
+        await ready(preparation)
+        assert client._transport._expiry == {}
+        preparation.close()
+        [(again, later)] = client._transport._expiry.items()
+        assert again is kept
+        assert abs(later.when() - timer.when()) <= 0.01  # uvloop counts in whole milliseconds
+        assert (await submit(client, None)).outcome is Outcome.ACCEPTED
+        assert len(opened) == 1
+        await ready(preparation := client.prepare())
+        await client._transport.aclose()
+        preparation.close()
+        await server.left.wait()
+        assert client._transport._expiry == {}
+
+
+async def test_a_connection_whose_response_comes_after_the_end_is_not_kept() -> None:
+    answer = asyncio.Event()
+
+    async def slow(connection: Connection) -> None:
+        await connection.request()
+        await answer.wait()
+        await connection.send(DIAL)
+        await connection.gone()
+
+    async with serving(slow) as server, client_of(server, keepalive=True) as client:
+        assert client._transport is not None
+        submitted = asyncio.create_task(submit(client, None))
+        while not server.connections:  # noqa: ASYNC110 - nobody announces it
+            await asyncio.sleep(0)
+        await client._transport.aclose()
+        answer.set()
+        assert (await submitted).outcome is Outcome.ACCEPTED
+        await server.left.wait()
+        assert client._transport._expiry == {}
 
 
 async def test_one_is_made_where_the_kept_one_has_ended() -> None:
