@@ -9,7 +9,7 @@ from agi_bridge.agi.testing.channel import SimulatedChannel
 from agi_bridge.agi.testing.channel_variables import ChannelVariables
 from agi_bridge.agi.testing.dtmf_script import HANG_UP
 from agi_bridge.agi.testing.errors import CallerGoneError, NotSimulatedError
-from agi_bridge.agi.testing.playback import leading_number
+from agi_bridge.agi.testing.playback import FOREVER_SECONDS, PlaybackHandlers, leading_number
 from agi_bridge.agi.testing.record import DialAttempt, DialOutcome, PlayedSound
 
 _ON_DEAD_CHANNEL = 0
@@ -19,22 +19,24 @@ _WITHOUT_EFFECT = frozenset(
         "noop",
         "progress",
         "ringing",
-        "musiconhold",
         "startmusiconhold",
         "stopmusiconhold",
         "playtones",
         "stopplaytones",
         "senddtmf",
         "verbose",
-        "nocdr",
     }
 )
 _LIMIT = re.compile(r"S\((\d+)\)|L\((\d+)")
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
-_FOREVER_SECONDS = 86400.0  # Dial without a ring time: 136 years in Asterisk
 _KEYS = "0123456789*#ABCD"
+_BETWEEN_PROMPTS_SECONDS = 0.05
+_READ_OPTIONS = frozenset("sin")
+_MOST_KEYS = 255
 _CAUSES = {"ANSWER": 16, "BUSY": 17, "CONGESTION": 34, "CHANUNAVAIL": 3}
 """HANGUPCAUSE after Dial (Q.850), as recorded; others leave 0."""
+
+Application = Callable[[list[str]], Awaitable[int]]
 
 
 class Applications:
@@ -44,17 +46,18 @@ class Applications:
         self,
         channel: SimulatedChannel,
         variables: ChannelVariables,
-        sound: Callable[[str], int | None],
+        player: PlaybackHandlers,
     ) -> None:
         self._channel = channel
         self._variables = variables
-        self._sound = sound
-        self._supported: dict[str, Callable[[list[str]], Awaitable[int]]] = {
+        self._player = player
+        self._supported: dict[str, Application] = {
             "answer": self._answer,
             "busy": self._refuse,
             "congestion": self._refuse,
             "dial": self._dial,
             "hangup": self._hangup,
+            "musiconhold": self._music,
             "playback": self._playback,
             "read": self._read,
             "wait": self._wait,
@@ -103,29 +106,47 @@ class Applications:
         await self._channel.pass_time(seconds, abortable=False)
         return 0
 
+    async def _music(self, args: list[str]) -> int:
+        """MusicOnHold: for a time, or until the caller hangs up."""
+        seconds = leading_number(args[1]) if args[1:] else 0
+        await self._channel.pass_time(seconds if seconds > 0 else FOREVER_SECONDS, abortable=False)
+        if seconds <= 0:
+            raise CallerGoneError(FOREVER_SECONDS)
+        return 0
+
+    def _pick_up(self) -> None:
+        """Answer the channel, as some applications do by themselves."""
+        if not self._channel.dead:
+            self._channel.record.answered = True
+
     async def _dial(self, args: list[str]) -> int:
         """Dial: sets DIALSTATUS and what else tells how it went (`dial_exec_full`)."""
         destination, ring_text, options = (*args, "", "", "")[:3]
         if self._channel.dead:
             return _ON_DEAD_CHANNEL
-        if not destination:  # nobody is called
-            self._set_dial_variables("", DialOutcome("CHANUNAVAIL", cause=0), "CHANUNAVAIL", 0, 0)
+        called = [each for each in destination.split("&") if each]
+        if not all(each.partition("/")[2] for each in called):
+            self._set_dial_variables("", "INVALIDARGS")
+            return -1
+        if not called:
+            self._set_dial_variables("", "CHANUNAVAIL")
             return 0
         ring = _seconds(ring_text)  # what follows is no time: "30^2"
         began = self._channel.now()
         self._channel.emit("dialling", destination)
         outcome = self._outcome(destination)
         status = outcome.status
-        ring_limit = _FOREVER_SECONDS if ring is None else ring
+        ring_limit = FOREVER_SECONDS if ring is None else ring
         ringing = ring_limit if status == "NOANSWER" else min(outcome.ring_seconds, ring_limit)
         if status == "ANSWER" and outcome.ring_seconds > ring_limit:
             status = "NOANSWER"
         talk = 0.0
         gone = False
+        rings = 0.0 if status == "CHANUNAVAIL" else ringing
         try:
-            rings = 0.0 if status == "CHANUNAVAIL" else ringing
             await self._channel.pass_time(rings, abortable=False)
             if status == "ANSWER":
+                self._pick_up()
                 talk, gone = await self._talk(outcome, options)
         except CallerGoneError:
             status, gone = "CANCEL", True
@@ -134,7 +155,11 @@ class Applications:
         self._channel.record.dialled.append(
             DialAttempt(destination, ring, options, status, talk, began, took)
         )
-        self._set_dial_variables(destination, outcome, status, ringing, talk)
+        cause = _CAUSES.get(status, 0)
+        if outcome.cause is not None and status == outcome.status:
+            cause = outcome.cause
+        self._variables.hangup_cause = str(cause)
+        self._set_dial_variables(called[0], status, None if rings == 0 else ringing, talk)
         self._channel.emit("dialled", status)
         if gone:
             raise CallerGoneError(talk)
@@ -158,30 +183,47 @@ class Applications:
         return DialOutcome(outcome) if isinstance(outcome, str) else outcome
 
     def _set_dial_variables(
-        self, destination: str, outcome: DialOutcome, status: str, ringing: float, talk: float
+        self, destination: str, status: str, ringing: float | None = None, talk: float = 0.0
     ) -> None:
+        """Set what Dial leaves; `ringing` is None if nothing rang."""
         answered = status == "ANSWER"
-        cause = _CAUSES.get(status, 0)
-        if outcome.cause is not None and status == outcome.status:
-            cause = outcome.cause
-        number, peer = _peer(destination, len(self._channel.record.dialled))
-        for name, text in {
-            "DIALSTATUS": status,
-            "ANSWEREDTIME": str(int(talk)) if answered else "",
-            "DIALEDTIME": str(int(ringing + talk)) if answered else "",
-            "DIALEDPEERNUMBER": number if answered else "",
-            "DIALEDPEERNAME": peer if answered else "",
-            "HANGUPCAUSE": str(cause),
+        talked = round(talk * 1000) if answered else None
+        dialled = round(((ringing or 0.0) + talk) * 1000) if answered else None
+        rang = None if ringing is None else 0
+        for name, milliseconds in {
+            "ANSWEREDTIME": talked,
+            "DIALEDTIME": dialled,
+            "RINGTIME": rang,
+            "PROGRESSTIME": None,
         }.items():
-            self._variables.store(name, text)
+            seconds = "" if milliseconds is None else str(milliseconds // 1000)
+            self._variables.store(name, seconds)
+            self._variables.store(f"{name}_MS", "" if milliseconds is None else str(milliseconds))
+        number, peer = _peer(destination, len(self._channel.record.dialled))
+        self._variables.store("DIALSTATUS", status)
+        self._variables.store("DIALEDPEERNUMBER", number if answered else "")
+        self._variables.store("DIALEDPEERNAME", peer if answered else "")
 
     async def _playback(self, args: list[str]) -> int:
-        """Playback: no key stops it; sets PLAYBACKSTATUS. -1 without a file (`playback_exec`)."""
+        """Playback: no key stops it; sets PLAYBACKSTATUS. -1 without a file (`playback_exec`).
+
+        Raises:
+            NotSimulatedError: an option that says the text or mixes both.
+        """
         if not any(args):
             return -1
+        names, options = (*args, "")[:2]
+        if "say" in options.lower() or "mix" in options.lower():
+            raise NotSimulatedError(f"Playback's option {options}", "use a SAY command")
+        if not self._channel.record.answered:
+            if "skip" in options.lower():
+                self._variables.store("PLAYBACKSTATUS", "SUCCESS")
+                return 0
+            if "noanswer" not in options.lower():
+                self._pick_up()
         status = "SUCCESS"
-        for name in (args[0] if args else "").split("&"):
-            length = self._sound(name)
+        for name in names.split("&"):
+            length = self._player.sound(name)
             if length is None or self._channel.dead:
                 status = "FAILED"
                 continue
@@ -201,32 +243,69 @@ class Applications:
         return 0
 
     async def _read(self, args: list[str]) -> int:
-        """Read: stores keys in a variable and sets READSTATUS; the keys survive a hangup."""
-        variable, prompts, most_text, _options, _attempts, timeout = (*args, *[""] * 6)[:6]
-        most = leading_number(most_text) or 255
-        seconds = _seconds(timeout) or 10.0
+        """Read: stores keys in a variable and sets READSTATUS; the keys survive a hangup.
+
+        Raises:
+            NotSimulatedError: an option other than ``s``, ``i`` and ``n``.
+        """
+        variable, prompts, most_text, options, attempts, timeout = (*args, *[""] * 6)[:6]
+        if not set(options) <= _READ_OPTIONS:
+            raise NotSimulatedError(f"Read's option {options}", "use GET DATA")
+        self._variables.store("READSTATUS", "ERROR")
+        if not variable:
+            return 0
+        if not self._channel.record.answered:
+            if "s" in options:
+                self._variables.store(variable, "")
+                self._variables.store("READSTATUS", "SKIPPED")
+                return 0
+            if "n" not in options:
+                self._pick_up()
+        sounds = [""] if "i" in options else prompts.split("&")  # a tone is no sound
+        most = leading_number(most_text)
+        most = most if 1 <= most <= _MOST_KEYS else _MOST_KEYS
+        seconds = _seconds(timeout) or 0.0
+        taken: list[str] = []
+        status = "ERROR"
         self._channel.prompt_starts()
-        keys, status = "", "OK"
         try:
-            lengths = [self._sound(name) for name in prompts.split("&")] if prompts else []
-            if lengths[-1:] == [None]:  # others are passed over (`ast_app_getdata`)
-                status, most = "ERROR", 0
-            if any(lengths):
-                length = sum(each or 0 for each in lengths)
-                self._channel.emit("playing", prompts, length)
-                keys, _ = await self._channel.listen(length / 1000, _KEYS, plays=prompts)
-            while keys[-1:] != "#" and len(keys) < most:
-                key, _ = await self._channel.listen(seconds, _KEYS)
-                if not key:
-                    status = "TIMEOUT"
+            for _ in range(max(1, leading_number(attempts))):
+                status = await self._ask(taken, sounds, most, seconds)
+                if taken:
                     break
-                keys += key
         except CallerGoneError:
             status = "HANGUP"
             self._channel.hang_up_after_reply()
-        self._variables.store(variable, keys.removesuffix("#"))
+        self._variables.store(variable, "".join(taken))
         self._variables.store("READSTATUS", status)
         return 0
+
+    async def _ask(self, taken: list[str], sounds: list[str], most: int, seconds: float) -> str:
+        """Play and take keys up to ``#``, once (`ast_app_getdata_terminator`)."""
+        timeouts = self._variables.functions.timeouts
+        status = "ERROR"
+        for place, name in enumerate(sounds, 1):
+            length = self._player.sound(name) if name else 0
+            if length is None:
+                self._channel.emit("playing", name)  # a watcher sees what is missing
+                status = "ERROR"
+                continue
+            last = place == len(sounds)
+            first = (seconds or timeouts["response"]) if last else _BETWEEN_PROMPTS_SECONDS
+            key = ""
+            if length:
+                key, _ = await self._player.play("file", name, length, _KEYS)
+            if not key:
+                key, _ = await self._channel.listen(first, _KEYS)
+            while key and key != "#":
+                taken.append(key)
+                if len(taken) == most:
+                    return "OK"
+                key, _ = await self._channel.listen(seconds or timeouts["digit"], _KEYS)
+            status = "OK" if key else "TIMEOUT"
+            if taken or key:
+                break
+        return status
 
 
 def _seconds(text: str) -> float | None:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from agi_bridge.agi.encoding import separate_arguments
 from agi_bridge.agi.results import ChannelState, SpeechResult
 from agi_bridge.agi.testing.applications import Applications
 from agi_bridge.agi.testing.channel import SimulatedChannel
@@ -29,17 +28,15 @@ USAGE = (
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+")
 _DECIMAL = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_EPOCH = re.compile(r"[0-9]{1,18}")
+_EPOCH = re.compile(r"\s*[+-]?[0-9]{1,18}")
 
 
 class CommandHandlers(PlaybackHandlers):
     """The effect and the reply of each command, for one channel."""
 
     def __init__(self, channel: SimulatedChannel) -> None:
-        super().__init__(
-            channel, ChannelVariables(channel.scenario, channel.name, channel.full_name)
-        )
-        self._applications = Applications(channel, self._variables, self.sound)
+        super().__init__(channel, ChannelVariables(channel))
+        self._applications = Applications(channel, self._variables, self)
         self._texts = list(channel.scenario.texts)
         self._speech = False
         self._recognized = list(channel.scenario.recognized or ())
@@ -76,7 +73,8 @@ class CommandHandlers(PlaybackHandlers):
         numeric = what != "priority" or bool(_WHOLE.match(args[0]))
         if not numeric and args[0] not in self._channel.scenario.labels:
             return USAGE
-        self._channel.record.continue_at[what] = args[0]
+        if what != "priority" or leading_number(args[0]) >= 0:  # others leave it as it is
+            self._channel.record.continue_at[what] = args[0]
         return "200 result=0\n"
 
     async def set_autohangup(self, args: list[str]) -> str:
@@ -88,15 +86,17 @@ class CommandHandlers(PlaybackHandlers):
     async def gosub(self, args: list[str]) -> str:
         """Run a subroutine of the scenario: GOSUB (`handle_gosub` in app_stack.c)."""
         place = ",".join(args[:3])
-        subroutine = self._channel.scenario.subroutines.get(place)
-        if subroutine is None:
+        subroutines = self._channel.scenario.subroutines
+        if place not in subroutines:
             self.fail()
             return "200 result=-1 Gosub label not found\n"
-        given = separate_arguments(args[3]) if args[3:] else []
+        subroutine = subroutines[place]
+        given = _raw_arguments(args[3]) if args[3:] else []
         self._channel.record.subroutines.append((place, *given))
         returned = subroutine(given) if callable(subroutine) else subroutine
-        self._variables.store("GOSUB_RETVAL", returned)
-        return "100 result=0 Trying...\n200 result=0 Gosub complete\n"
+        self._variables.store("GOSUB_RETVAL", returned or "")
+        how = " (abnormal exit)" if returned is None else ""
+        return f"100 result=0 Trying...\n200 result=0 Gosub complete{how}\n"
 
     # -- text -------------------------------------------------------------------------------------
 
@@ -203,12 +203,43 @@ class CommandHandlers(PlaybackHandlers):
 
     async def database(self, what: str, args: list[str]) -> str:
         """Use AstDB: DATABASE GET, PUT, DEL, DELTREE."""
-        return self._variables.database(what, args)
+        database = self._variables.database
+        if what == "GET":
+            text = database.get(args[0], args[1])
+            return "200 result=0\n" if text is None else f"200 result=1 ({text})\n"
+        if what == "DELTREE":  # 1 means that nothing was there (`handle_dbdeltree`)
+            return f"200 result={int(not database.delete_tree(*args))}\n"
+        if what == "PUT":
+            database.put(args[0], args[1], args[2])
+        else:
+            database.delete(args[0], args[1])
+        return "200 result=1\n"
 
     async def execute(self, args: list[str]) -> str:
         """Run an application: EXEC; a result of 1 is followed by the usage."""
         code = await self._applications.run(args[0], args[1] if args[1:] else "")
         return f"200 result={code}\n{USAGE if code == 1 else ''}"
+
+
+def _raw_arguments(text: str) -> list[str]:
+    r"""Separate GOSUB's arguments; quotes and backslashes stay (`AST_STANDARD_RAW_ARGS`)."""
+    found = [""]
+    depth = {"(": 0, "[": 0}
+    quoted = False
+    chars = iter(text)
+    for char in chars:
+        if char == "," and not quoted and not any(depth.values()):
+            found.append("")
+            continue
+        if char in "([":
+            depth[char] += 1
+        elif char in ")]":
+            opening = "(" if char == ")" else "["
+            depth[opening] = max(0, depth[opening] - 1)
+        elif char == '"':
+            quoted = not quoted
+        found[-1] += char + (next(chars, "") if char == "\\" else "")
+    return found
 
 
 def _value(text: str | None) -> str:

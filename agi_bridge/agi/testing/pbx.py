@@ -4,7 +4,10 @@ It holds the scenario and the transports. What happens in a call is in `call` an
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from tempfile import TemporaryFile
 
 from agi_bridge.agi.commands import SAFE_APPLICATIONS
 from agi_bridge.agi.connection import Connection
@@ -41,18 +44,25 @@ class FakeAsterisk:
             ``AGISIGHUP=no``, by reply 511 only; ``eof`` as with ``AGIEXITONHANGUP=yes``.
         dial: the result of EXEC Dial: a DIALSTATUS, an outcome, or a function of the destination
             that returns either.
-        variables: channel variables that are set at the start.
+        variables: channel variables that are set at the start, and what dialplan functions that
+            the simulation lacks read as, e.g. ``CDR(src)``. Reading another one that it lacks is a
+            `NotSimulatedError`.
         applications: results of further applications for EXEC; 1 is followed by a usage block. One
             that Asterisk has, and neither is here nor simulated, is a `NotSimulatedError`.
         labels: the labels that SET PRIORITY knows.
         subroutines: those that GOSUB finds, by ``context,extension,priority``: what GOSUB_RETVAL
-            becomes, or a function of the arguments that returns it.
+            becomes, or a function of the arguments that returns it. The arguments come raw, as
+            they reach ARG1: with the quotes and backslashes that were sent. None stands for a
+            subroutine that ends without Return.
         channels: other channels, by name, for CHANNEL STATUS and HANGUP.
         texts: what the caller sends, one for each RECEIVE TEXT or RECEIVE CHAR.
         recognized: the results of SPEECH RECOGNIZE, one after another, then time-outs. None: the
             PBX has no speech engine.
-        caller_id, caller_name, dnid, extension, context, language, arguments: the environment.
+        caller_id, caller_name, dnid, extension, context, language, arguments: the environment;
+            `dnid` is the extension by default.
         environment: further ``agi_`` names without prefix; None leaves a line out.
+        audio: what the caller says, raw as `AudioStream` gives it: the handler is run as a program
+            that EAGI() started. All of it is there at once, then `Channel.audio` ends. For `run`.
         pace: 1.0 is real time, 0 lets no time pass.
         clock: the clock at a pace above 0.
         on_event: called with each event while the call runs.
@@ -75,12 +85,13 @@ class FakeAsterisk:
         recognized: Sequence[SpeechResult] | None = None,
         caller_id: str = "15145550100",
         caller_name: str = "unknown",
-        dnid: str = "unknown",
+        dnid: str | None = None,
         extension: str = "s",
         context: str = "from-trunk",
         language: str = "en",
         arguments: Sequence[str] = (),
         environment: Mapping[str, str | None] | None = None,
+        audio: bytes | None = None,
         pace: float = 0.0,
         clock: CallClock | None = None,
         on_event: Callable[[CallEvent], None] | None = None,
@@ -103,7 +114,7 @@ class FakeAsterisk:
             recognized=None if recognized is None else tuple(recognized),
             caller_id=caller_id,
             caller_name=caller_name,
-            dnid=dnid,
+            dnid=extension if dnid is None else dnid,
             extension=extension,
             context=context,
             language=language,
@@ -113,6 +124,7 @@ class FakeAsterisk:
             clock=self.clock,
             on_event=on_event,
         )
+        self._audio = audio
         self._calls: set[SimulatedCall] = set()
         self._placed = 0
 
@@ -140,7 +152,8 @@ class FakeAsterisk:
         transport, _ = await loop.create_connection(lambda: _Socket(received), host, port)
         try:
             shown = f"[{host}]" if ":" in host else host
-            return await self._session(received, transport, f"agi://{shown}:{port}/{path}")
+            request = f"agi://{shown}:{port}/{path}"
+            return await self._session(self._scenario, received, transport, request)
         finally:
             transport.close()
 
@@ -157,17 +170,31 @@ class FakeAsterisk:
         Raises:
             Exception: what the handler raised, other than a hangup.
         """
+        with _as_file(self._audio) as audio:
+            return await self._run(handler, path, limits or Limits(), applications, audio)
+
+    async def _run(
+        self,
+        handler: Handler,
+        path: str,
+        limits: Limits,
+        applications: frozenset[str],
+        audio: int | None,
+    ) -> CallRecord:
         received = ReceiveBuffer()
         errors: list[Exception] = []
         owner = SingleCallOwner(
-            handler, limits or Limits(), applications, lambda _channel, error: errors.append(error)
+            handler, limits, applications, lambda _channel, error: errors.append(error), audio
         )
+        scenario = self._scenario
+        if audio is not None:
+            scenario = replace(scenario, environment={"enhanced": "1.0", **scenario.environment})
         connection = Connection(owner, owner.limits)
         transport = _MemoryTransport(received, connection)
         connection.connection_made(transport)
         pbx_side = _PbxSide(connection)
         try:
-            record = await self._session(received, pbx_side, f"agi://test/{path}")
+            record = await self._session(scenario, received, pbx_side, f"agi://test/{path}")
         finally:
             pbx_side.close()
             await owner.finished()
@@ -175,14 +202,28 @@ class FakeAsterisk:
             raise errors[0]
         return record
 
-    async def _session(self, received: ReceiveBuffer, output: Output, request: str) -> CallRecord:
+    async def _session(
+        self, scenario: Scenario, received: ReceiveBuffer, output: Output, request: str
+    ) -> CallRecord:
         self._placed += 1
-        call = SimulatedCall(self._scenario, received, output, f"fake.{self._placed}")
+        call = SimulatedCall(scenario, received, output, f"fake.{self._placed}")
         self._calls.add(call)
         try:
             return await call.session(request)
         finally:
             self._calls.discard(call)
+
+
+@contextmanager
+def _as_file(audio: bytes | None) -> Iterator[int | None]:
+    """Give the descriptor of a file that holds the sound; it never makes a reader wait."""
+    if audio is None:
+        yield None
+        return
+    with TemporaryFile() as file:
+        file.write(audio)
+        file.seek(0)
+        yield file.fileno()
 
 
 class _Socket(asyncio.Protocol):

@@ -7,7 +7,7 @@ from agi_bridge.agi.results import SAMPLES_PER_SECOND
 from agi_bridge.agi.testing.channel import SimulatedChannel
 from agi_bridge.agi.testing.channel_variables import ChannelVariables
 from agi_bridge.agi.testing.dtmf_script import HANG_UP
-from agi_bridge.agi.testing.errors import CallerGoneError
+from agi_bridge.agi.testing.errors import CallerGoneError, NotSimulatedError
 from agi_bridge.agi.testing.record import PlayedSound, SoundKind
 
 SAMPLES_PER_MS = SAMPLES_PER_SECOND // 1000
@@ -23,8 +23,11 @@ _FIELD_MS = 1200  # of each field of a date and time, as recorded
 _FIELD = re.compile(r"'[^']*'|[A-Za-z]")
 _LAYOUT = "ABdY 'digits/at' IMp"
 _NO_TIMEOUT_SECONDS = 6.0  # of GET DATA without a time-out
-_OPTION_SECONDS = 5.0  # of GET OPTION without one
 _BEEP_MS = 425
+_FRAME_SECONDS = 0.02
+_SILENCES = frozenset(f"silence/{seconds}" for seconds in range(1, 11))
+"""Of Asterisk's core sounds."""
+_OF_C = range(-(2**31), 2**31)
 _LEAST_FOR_OFFSET = 7  # arguments of CONTROL STREAM FILE
 _EXTENSIONS = frozenset(
     {".wav", ".sln", ".ulaw", ".ul", ".alaw", ".gsm", ".g722", ".wav16", ".mp3"}
@@ -52,6 +55,8 @@ class PlaybackHandlers:
     def __init__(self, channel: SimulatedChannel, variables: ChannelVariables) -> None:
         self._channel = channel
         self._variables = variables
+        self._recorded: dict[str, int] = {}
+        """Milliseconds of what RECORD FILE has written."""
 
     def fail(self) -> None:
         """Let the session count as failed: `RESULT_FAILURE` while the caller is there."""
@@ -61,8 +66,10 @@ class PlaybackHandlers:
     def sound(self, name: str) -> int | None:
         """Return a sound's milliseconds; None if it is missing, a list, or has an extension.
 
-        A URL may have one (`is_remote_path` in file.c).
+        A URL may have one (`is_remote_path` in file.c). What was recorded in the call is there.
         """
+        if name in self._recorded:
+            return self._recorded[name]
         remote = name.startswith(("http://", "https://"))
         if not name or "&" in name or (not remote and PurePosixPath(name).suffix in _EXTENSIONS):
             return None
@@ -70,9 +77,9 @@ class PlaybackHandlers:
         known = _DEFAULT_MS if sounds is None else None
         if sounds is not None:
             known = sounds(name) if callable(sounds) else sounds.get(name)
-        if name.startswith("silence/") and name[8:].isdigit():
-            return int(name[8:]) * 1000  # part of Asterisk's core sounds
-        return known
+        if name in _SILENCES:
+            return int(name[8:]) * 1000
+        return None if sounds is None and name.startswith("silence/") else known
 
     async def stream_file(self, args: list[str]) -> str:
         """Play: STREAM FILE."""
@@ -158,12 +165,19 @@ class PlaybackHandlers:
         key, seconds = await self.play("file", name, length, accepted)
         endpos = round(seconds * 1000) * SAMPLES_PER_MS
         if not key:
-            wait = leading_number(args[2]) / 1000 if args[2:] else _OPTION_SECONDS
+            wait = self._variables.functions.timeouts["digit"]
+            wait = leading_number(args[2]) / 1000 if args[2:] else wait
             key, _ = await self._channel.listen(wait, ALL_KEYS)
         return f"200 result={ord(key) if key and key in accepted else 0} endpos={endpos}\n"
 
     async def say(self, kind: SoundKind, args: list[str]) -> str:
-        """Say something: SAY DIGITS, NUMBER, PHONETIC, ALPHA, DATE, TIME, DATETIME."""
+        """Say something: SAY DIGITS, NUMBER, PHONETIC, ALPHA, DATE, TIME, DATETIME.
+
+        Raises:
+            NotSimulatedError: a number that is no C int; Asterisk says another one.
+        """
+        if kind == "number" and leading_number(args[0]) not in _OF_C:
+            raise NotSimulatedError("SAY NUMBER of a number beyond 32 bits", "say it as digits")
         length = _TIME_MS.get(kind, _SPOKEN_MS * len(args[0]))
         if kind == "datetime":
             length = _FIELD_MS * len(_FIELD.findall(args[2] if args[2:] else _LAYOUT))
@@ -199,7 +213,8 @@ class PlaybackHandlers:
         """Record: RECORD FILE, until a key of the third argument or the end of the time.
 
         A key that stops the beep before it is a "randomerror". A format that Asterisk does not
-        know is found when the file is opened, after the beep.
+        know is found when the file is opened, after the beep. The simulated caller says nothing:
+        with ``s=`` it ends after that silence.
         """
         if _beeps(args):
             key, _ = await self.play("file", "beep", _BEEP_MS, args[2])
@@ -210,15 +225,39 @@ class PlaybackHandlers:
             self.fail()
             return "200 result=-1 (writefile)\n"
         wait = leading_number(args[3])
-        key, seconds = await self._channel.listen(
-            FOREVER_SECONDS if wait < 0 else wait / 1000, args[2]
-        )
-        endpos = round(seconds * rate)
+        limit = FOREVER_SECONDS if wait < 0 else wait / 1000
+        there = (self.sound(args[0]) or 0) * rate // 1000
+        offset = min(max(0, leading_number(args[4])), there) if args[4:] else 0
+        silence = _silence_seconds(args)
+        listened = min(limit, silence + _FRAME_SECONDS) if silence > 0 else limit
+        try:
+            key, seconds = await self._channel.listen(listened, args[2])
+        except CallerGoneError as gone:
+            self._keep(args[0], rate, offset + round(gone.seconds * rate))
+            raise
+        left = round((limit - seconds) * 1000)
+        if listened < limit and not key:  # all of the silence but a second is cut off
+            seconds -= silence - 1
+        endpos = (offset + round(seconds * rate)) * bool(rate)
+        self._keep(args[0], rate, endpos)
         return (
             f"200 result={ord(key)} (dtmf) endpos={endpos}\n"
             if key
-            else f"200 result=0 (timeout) endpos={endpos}\n"
+            else f"200 result={left} (timeout) endpos={endpos}\n"
         )
+
+    def _keep(self, name: str, rate: int, samples: int) -> None:
+        if rate:
+            self._recorded[name] = samples * 1000 // rate
+
+
+def _silence_seconds(args: list[str]) -> int:
+    """Read ``s=`` of RECORD FILE; 0: silence does not end it."""
+    for text in args[4:7]:
+        if "s" in text:
+            _, mark, seconds = text[text.index("s") :].partition("s=")
+            return leading_number(seconds) if mark else 0
+    return 0
 
 
 def _beeps(args: list[str]) -> bool:

@@ -22,8 +22,8 @@ DialBehaviour = str | DialOutcome | Callable[[str], str | DialOutcome]
 """What EXEC Dial ends in: a DIALSTATUS, an outcome, or a function of the destination."""
 
 
-Subroutine = str | Callable[[Sequence[str]], str]
-"""What a subroutine of the dialplan returns, or a function of its arguments."""
+Subroutine = str | Callable[[Sequence[str]], str | None] | None
+"""What a subroutine of the dialplan returns, or a function of its arguments; None: no Return."""
 
 
 class CallClock(Protocol):

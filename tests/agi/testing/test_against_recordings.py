@@ -33,6 +33,7 @@ AS_RECORDED: dict[str, dict[str, Any]] = {
     "digits_during_pause_and_playback": {},
     "exec_hangup": {},
     "exec_playback": {},
+    "exec_read": {"keys": "5145550123,51#,,51!"},
     "get_data_amp_list": {},
     "get_data_empty_pound": {},
     "get_data_extra_after_max": {},
@@ -175,11 +176,11 @@ OF_16: dict[str, dict[str, Any]] = {
 }
 # What needs things that the fake does not have: other functions of the dialplan, subroutines that
 # hang up, an engine that refuses grammars, a place in the sound to the millisecond, folders,
-# silence that is heard, encoders that are not there and leave -1, formats of one version (slin and
+# encoders that are not there and leave -1, formats of one version (slin and
 # ogg).
 BEYOND = re.compile(
-    rb"CHANNEL\(language\)|JSON_DECODE|CPLAYBACKOFFSET|GOSUB sub hang| GRAMMAR a|"
-    rb"RECORD FILE \S*none|RECORD FILE.* s=1|RECORD FILE \S+ (g723|spx|slin|ogg) "
+    rb"JSON_DECODE|CPLAYBACKOFFSET|GOSUB sub hang| GRAMMAR a|"
+    rb"RECORD FILE \S*none|RECORD FILE \S+ (g723|spx|slin|ogg) "
 )
 TIMED_OUT = re.compile(rb"result=\d+ \(timeout\) endpos=(\d+)")
 FRAME = 2400  # samples: of a recording of 0.3 s

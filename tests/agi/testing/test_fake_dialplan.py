@@ -104,6 +104,22 @@ async def test_a_subroutine_returns_what_the_scenario_says() -> None:
     ) == [True, "a(b,c)+d"]
 
 
+async def test_a_subroutine_gets_its_arguments_raw() -> None:
+    given: list[str] = []
+    fake = FakeAsterisk(subroutines={"sub,s,1": given.extend})
+    quoted = 'GOSUB sub s 1 "a\\\\,b,f(1,2),[3,4],\\"c,d\\",,e"'
+    await run_steps(fake, lambda c: c._send(quoted))
+    assert given == ["a\\,b", "f(1,2)", "[3,4]", '"c,d"', "", "e"]
+
+
+async def test_a_subroutine_may_end_without_return() -> None:
+    assert await run_steps(
+        FakeAsterisk(subroutines={"sub,s,1": None}),
+        lambda c: c.gosub("sub"),
+        lambda c: c.get_variable("GOSUB_RETVAL"),
+    ) == [False, ""]
+
+
 async def test_a_command_that_fails_makes_the_session_fail() -> None:
     async def handler(channel: Channel) -> None:
         with suppress(AGIAppError):
