@@ -7,16 +7,28 @@ the caller presses 1, and the request leaves at once. Nothing is sent on it befo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol
+
+import httpx
 
 from agi_bridge.hook.connection import Connection, NetworkError
 
 RECENT_SECONDS: Final = 1.0
 """How long ago a connection may have failed to count as a submission's first attempt. To try twice
 more would keep the caller waiting, for a time-out each, and find the same."""
+_NOWHERE: Final = httpx.URL()
 
-Opener: TypeAlias = Callable[[], Awaitable[Connection]]
+
+class ConnectionSource(Protocol):
+    """What opens connections ahead: the transport."""
+
+    async def open_ahead(self, url: httpx.URL, connect_seconds: float) -> Connection:
+        """Give a connection; see `HookTransport.open_ahead`."""
+        ...
+
+    def keep(self, url: httpx.URL, connection: Connection) -> None:
+        """Take back one that is not needed, and keep or close it."""
+        ...
 
 
 class Preparation:
@@ -26,21 +38,35 @@ class Preparation:
     that finds none makes its own; one that could not be made is its first attempt: see `failure`.
 
     Args:
-        opener: gives a connection; None if none is to be made ahead.
-        spare: is given back one that is not needed, and keeps or closes it.
+        source: gives a connection; None if none is to be made ahead.
+        url: where to.
+        connect_seconds: one look-up, connect and TLS handshake.
         seconds: how long it is kept unused.
     """
 
-    __slots__ = ("_connection", "_expiry", "_failed", "_opener", "_opening", "_seconds", "_spare")
+    __slots__ = (
+        "_connect_seconds",
+        "_connection",
+        "_expiry",
+        "_failed",
+        "_opening",
+        "_seconds",
+        "_source",
+        "_url",
+        "_wanted",
+    )
 
     def __init__(
         self,
-        opener: Opener | None,
-        spare: Callable[[Connection], None] = Connection.close,
+        source: ConnectionSource | None,
+        url: httpx.URL = _NOWHERE,
+        connect_seconds: float = 0.0,
         seconds: float = 0.0,
     ) -> None:
-        self._opener = opener
-        self._spare = spare
+        self._source = source
+        self._url = url
+        self._connect_seconds = connect_seconds
+        self._wanted = source is not None
         self._seconds = seconds
         self._opening: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
@@ -49,22 +75,22 @@ class Preparation:
 
     def start(self) -> None:
         """Begin to connect, unless already begun; replace a connection that has ended."""
-        if self._opener is None or self._opening is not None:
+        if not self._wanted or self._opening is not None:
             return
         if self._connection is not None and self._connection.usable:
             return
         self._drop()
         self._failed = None
-        self._opening = asyncio.get_running_loop().create_task(self._open(self._opener))
+        self._opening = asyncio.get_running_loop().create_task(self._open())
 
     async def take(self) -> Connection | None:
         """Hand over the connection, with a wait for one that is being made; None: there is none.
 
         No other is made afterwards.
         """
-        opening, self._opener = self._opening, None
-        if opening is not None:
-            await asyncio.wait({opening})
+        self._wanted = False
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
         connection, self._connection = self._connection, None
         self._drop()
         if connection is not None and not connection.usable:
@@ -85,14 +111,15 @@ class Preparation:
 
     def close(self) -> None:
         """Drop what was made or is being made; make nothing more."""
-        self._opener = None
+        self._wanted = False
         if self._opening is not None:
             self._opening.cancel()
         self._drop()
 
-    async def _open(self, opener: Opener) -> None:
+    async def _open(self) -> None:
+        assert self._source is not None  # noqa: S101 - none is wanted without one
         try:
-            connection = await opener()
+            connection = await self._source.open_ahead(self._url, self._connect_seconds)
         except NetworkError as error:
             self._failed = asyncio.get_running_loop().time(), error.reason
             return
@@ -108,5 +135,6 @@ class Preparation:
             self._expiry.cancel()
             self._expiry = None
         if self._connection is not None:
-            self._spare(self._connection)
+            assert self._source is not None  # noqa: S101 - it came from there
+            self._source.keep(self._url, self._connection)
             self._connection = None

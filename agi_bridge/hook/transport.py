@@ -126,15 +126,16 @@ class HookTransport(httpx.AsyncBaseTransport):
         )
 
     def prepare(self, url: httpx.URL, connect_seconds: float, seconds: float) -> Preparation:
-        """A connection to be made ahead, or a kept one, which no other submission gets meanwhile.
+        """A connection to be made ahead; it belongs to who asked, and is closed with it."""
+        return Preparation(self, url, connect_seconds, seconds)
 
-        It belongs to who asked for it, and is closed with the preparation.
+    async def open_ahead(self, url: httpx.URL, connect_seconds: float) -> Connection:
+        """A connection for a submission to come: a kept one, which nobody else gets meanwhile.
+
+        Raises:
+            NetworkError: there is none.
         """
-
-        async def opener() -> Connection:
-            return self._take_kept(url) or await self._open(url, connect_seconds)
-
-        return Preparation(opener, partial(self._keep, url), seconds)
+        return self._take_kept(url) or await self._open(url, connect_seconds)
 
     async def aclose(self) -> None:
         """Close the kept connections and end look-ups; what is under way closes as it ends."""
@@ -151,9 +152,9 @@ class HookTransport(httpx.AsyncBaseTransport):
         seconds = min(IDLE_SECONDS, connection.idle_seconds - _MARGIN_SECONDS)
         connection.ends_at = asyncio.get_running_loop().time() + seconds
         if connection.release():
-            self._keep(url, connection)
+            self.keep(url, connection)
 
-    def _keep(self, url: httpx.URL, connection: Connection) -> None:
+    def keep(self, url: httpx.URL, connection: Connection) -> None:
         """Keep a connection that waits for a request, as long as it may wait; or close it."""
         loop = asyncio.get_running_loop()
         left = connection.ends_at - loop.time()
