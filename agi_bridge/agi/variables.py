@@ -43,6 +43,8 @@ class VariableCommands(Commands):
         """Read an untrusted variable: line breaks and ``)`` in it cannot forge a reply.
 
         Asterisk encodes the value (``URIENCODE``); this decodes it. None if it is unset or empty.
+        Of a value that has a ``)`` before a ``:``, without a ``(`` before it, what is up to there
+        comes at most: the rest is read as a substring's place (`parse_variable_name`).
 
         Raises:
             AGIArgumentError: the name is not a variable's or a function's.
