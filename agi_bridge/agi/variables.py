@@ -42,17 +42,19 @@ class VariableCommands(Commands):
     async def read_variable(self, name: str) -> str | None:
         """Read an untrusted variable: line breaks and ``)`` in it cannot forge a reply.
 
-        Asterisk encodes the value (``URIENCODE``); this decodes it. None if it is unset or empty.
-        Of a value that has a ``)`` before a ``:``, without a ``(`` before it, what is up to there
-        comes at most: the rest is read as a substring's place (`parse_variable_name`).
+        Asterisk encodes the value (``URIENCODE`` of func_uri, ``REPLACE`` of func_strings); this
+        decodes it. None if it is unset or empty. A colon travels as the character U+001F: behind a
+        ``)`` it would begin the place of a substring (`parse_variable_name` in pbx_variables.c).
 
         Raises:
             AGIArgumentError: the name is not a variable's or a function's.
         """
         if not _NAME.fullmatch(name):
             raise AGIArgumentError("variable_name", "this is not the name of a variable")
-        encoded = await self.get_full_variable(f"${{URIENCODE(${{{name}}})}}")
-        return unquote(encoded, errors="surrogateescape") if encoded else None
+        encoded = await self.get_full_variable(f"${{URIENCODE(${{REPLACE({name},:,\\x1f)}})}}")
+        if not encoded:
+            return None
+        return unquote(encoded, errors="surrogateescape").replace("\x1f", ":")
 
     async def verbose(self, text: str, level: int = 1) -> None:
         """Write to Asterisk's console: VERBOSE (`handle_verbose`), from `level` 1 to 4 up."""

@@ -149,13 +149,13 @@ WRITTEN: list[tuple[Asked, bytes, bytes, object]] = [
     ),
     (
         lambda c: c.read_variable("CALLERID(name)"),
-        b'GET FULL VARIABLE "${URIENCODE(${CALLERID(name)})}"\n',
-        b"200 result=1 (x%0A200%20result=1%20(%eb))\n",
-        "x\n200 result=1 (\udceb)",
+        b'GET FULL VARIABLE "${URIENCODE(${REPLACE(CALLERID(name),:,\\\\x1f)})}"\n',
+        b"200 result=1 (x%0A200%20result%1F1%20(%eb))\n",
+        "x\n200 result:1 (\udceb)",
     ),
     (
         lambda c: c.read_variable("A"),
-        b'GET FULL VARIABLE "${URIENCODE(${A})}"\n',
+        b'GET FULL VARIABLE "${URIENCODE(${REPLACE(A,:,\\\\x1f)})}"\n',
         b"200 result=1 ()\n",
         None,
     ),

@@ -79,7 +79,7 @@ async def test_a_handler_that_waits_for_something_else_hears_of_the_hangup(pbx: 
 
 
 async def test_hostile_text_reaches_a_variable_as_it_is(pbx: Pbx) -> None:
-    hostile = '"; ${EXTEN} \\ $[1+1] (a, b) \u00e9\u4f60 200 result=1 (forged)'
+    hostile = '"; ${EXTEN} \\ $[1+1] (a, b) \u00e9\u4f60 :):0 200 result=1 (forged)'
     read: list[str | None] = []
 
     async def handler(channel: Channel) -> None:

@@ -36,7 +36,7 @@ class ChannelVariables:
         self._globals: dict[str, str] = {}
         self.database: AstDb = AstDb()
         self.functions: DialplanFunctions = DialplanFunctions(
-            channel, self.database, self._values, self._globals
+            channel, self.database, self._values, self._globals, self._inserted
         )
         self.hangup_cause: str = "0"
         self._given: dict[str, str] = {}

@@ -31,7 +31,10 @@ def plain_name(name: str) -> str:
 
 
 class DialplanFunctions:
-    """The functions, for one channel, whose variables and globals they read and change."""
+    """The functions, for one channel, whose variables and globals they read and change.
+
+    `value_of` gives what a name between ``${`` and ``}`` becomes.
+    """
 
     def __init__(
         self,
@@ -39,8 +42,10 @@ class DialplanFunctions:
         database: AstDb,
         variables: MutableMapping[str, str],
         global_variables: MutableMapping[str, str],
+        value_of: Callable[[str], str],
     ) -> None:
         scenario = channel.scenario
+        self._value_of = value_of
         self._channel = channel
         self._database = database
         self._variables = variables
@@ -65,6 +70,7 @@ class DialplanFunctions:
             "GLOBAL": lambda name: global_variables.get(name, ""),
             "IF": _choice,
             "LEN": lambda text: str(len(text.encode("utf-8", "surrogateescape"))),
+            "REPLACE": self._replaced,
             "TIMEOUT": self._read_timeout,
             "URIENCODE": _uri_encoded,
         }
@@ -180,6 +186,12 @@ class DialplanFunctions:
         if slash:
             self._database.put(family, key, text)
 
+    def _replaced(self, argument: str) -> str:
+        """REPLACE(variable,characters,other): each of the characters becomes the other one."""
+        name, *rest = separate_arguments(argument, raw=True)
+        characters, other = (*map(_unescaped, rest), "", "")[:2]
+        return "".join(other[:1] if char in characters else char for char in self._value_of(name))
+
     def _write_global(self, name: str, text: str) -> None:
         self._globals[plain_name(name)] = text
 
@@ -202,6 +214,11 @@ def _known(text: str) -> str:
 
 def _uri_encoded(text: str) -> str:
     return quote(text.encode("utf-8", "surrogateescape"), safe="-_.!~*'()")
+
+
+def _unescaped(text: str) -> str:
+    r"""Read a character's code, ``\x1f``, as `ast_get_encoded_char` does."""
+    return re.sub(r"\\x([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), text)
 
 
 def _choice(argument: str) -> str | None:

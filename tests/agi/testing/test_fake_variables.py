@@ -41,6 +41,8 @@ async def write_and_read(written: dict[str, str], *names: str) -> list[object]:
         ("CHANNEL(state)", "Ring"),
         ("CHANNEL(name)", "PJSIP/caller-fake.1"),
         ("LEN(abc)", "3"),
+        ("REPLACE(EXTEN,sl,\\x58)", "XaXeX"),
+        ("REPLACE(EXTEN,ae)", "sls"),
         ("URIENCODE(a b)", "a%20b"),
         ("DB(x/y)", ""),
         ("DB(x)", None),
@@ -145,6 +147,13 @@ async def test_the_database_function_and_the_commands_see_the_same() -> None:
         lambda c: c.read_variable("DB(fam/key)"),
         lambda c: c.get_variable("DB_RESULT"),
     ) == [None, "v", "v", "v"]
+
+
+@pytest.mark.parametrize("text", ["a):1", ":)", "x)y:0:1", "((:))):", "100 %3A:"])
+async def test_a_value_that_would_end_the_function_is_read_as_it_is(text: str) -> None:
+    assert await run_steps(FakeAsterisk(variables={"X": text}), lambda c: c.read_variable("X")) == [
+        text
+    ]
 
 
 async def test_a_tree_is_deleted_as_sqlite_matches_it() -> None:
