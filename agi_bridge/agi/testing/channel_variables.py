@@ -16,7 +16,7 @@ from agi_bridge.agi.testing.errors import NotSimulatedError
 
 _INNERMOST = re.compile(r"\$\{([^${}]*)(?:\}|\Z)")  # the last brace may be missing
 _RANGE = re.compile(r"\s*(-?[0-9]+)(?::\s*(-?[0-9]+))?")
-_NUMBER = re.compile(r"\s*([+-]?[0-9]+)")
+_NUMBER = re.compile(r"[+-]?[0-9]+")
 _OF_CONFIGURATION: Final = frozenset(
     {"ENTITYID", "HINT", "HINTNAME"}
     | {f"AST{name}DIR" for name in ("AGI", "DATA", "DB", "ETC", "KEY", "LOG", "MOD", "RUN")}
@@ -133,10 +133,10 @@ class ChannelVariables:
         asked = self._channel.record.continue_at.get("priority")
         if asked is None:
             return self._channel.scenario.environment.get("priority") or "1"
-        number = _NUMBER.match(asked)
+        number = _NUMBER.match(asked.lstrip())
         if number is None:
             raise NotSimulatedError("PRIORITY after a label", "give it in `variables`")
-        return str(int(number[1]) - 1)
+        return str(int(number[0]) - 1)
 
 
 def _is_function(name: str) -> bool:

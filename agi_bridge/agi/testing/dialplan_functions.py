@@ -20,7 +20,7 @@ _CALLER_FIELDS = {
 }
 _SET_VARIABLES = frozenset({"LOCAL", "PUSH", "UNSHIFT"})
 """Functions that change variables when they are written."""
-_NUMBER = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]*)?)")
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]*)?")
 Read = Callable[[str], str | None]
 Write = Callable[[str, str], None]
 
@@ -227,10 +227,10 @@ def _choice(argument: str) -> str | None:
     one, colon, other = rest.partition(":")
     if not condition.strip() or not mark or not (one or colon):
         return None
-    number = re.match(r"\s*([+-]?[0-9]+)", condition)
-    return (one if number is None or int(number[1]) else other).strip()
+    number = re.match(r"[+-]?[0-9]+", condition.lstrip())
+    return (one if number is None or int(number[0]) else other).strip()
 
 
 def _number(text: str) -> float:
-    found = _NUMBER.match(text)
-    return float(found[1]) if found else 0.0
+    found = _NUMBER.match(text.lstrip())
+    return float(found[0]) if found else 0.0
