@@ -20,7 +20,7 @@ class HangupSignal:
     Belongs to one event loop. It happens once.
     """
 
-    __slots__ = ("_informed", "_scopes", "_shields", "happened")
+    __slots__ = ("_informed", "_scopes", "_shields", "happened", "held_back")
 
     def __init__(self) -> None:
         self.happened: bool = False
@@ -28,13 +28,16 @@ class HangupSignal:
         self._scopes: list[HangupScope] = []
         self._informed: set[asyncio.Task[object] | None] = _NOBODY
         self._shields = 0
+        self.held_back: bool = False
+        """Whether a shield kept tasks from being notified, who have not been since."""
 
     def notify(self) -> None:
         """Cancel the innermost scope of every task that has not learned of it, if none is shielded.
 
         The others would be interrupted twice, the second time while they clean up.
         """
-        if self._shields:
+        self.held_back = self._shields > 0
+        if self.held_back:
             return
         seen = self._informed.copy()
         for scope in reversed(self._scopes.copy()):
@@ -46,6 +49,10 @@ class HangupSignal:
         """Note that a task learns of the hangup by an exception, so that it is not cancelled."""
         if task is not None:
             self._informed = {*self._informed, task}
+
+    def is_known_to(self, task: "asyncio.Task[object]") -> bool:
+        """Tell whether a task has learned of the hangup by an exception."""
+        return task in self._informed
 
     def add_scope(self, scope: "HangupScope") -> None:
         """Register a scope that has been entered."""
@@ -132,12 +139,17 @@ class HangupShield:
     ) -> None:
         signal = self._signal
         still_shielded = signal.unshield()
-        if self._happened_before or not signal.happened or still_shielded:
+        if not signal.happened or still_shielded:
+            return
+        # A hangup from before the block may be told of during it: it was held back then.
+        if self._happened_before and not signal.held_back:
             return
         if exc_type is None or issubclass(exc_type, AGIHangup | asyncio.CancelledError):
-            signal.inform(_current_task())
+            task = _current_task()
+            is_news = not signal.is_known_to(task)
+            signal.inform(task)
             signal.notify()
-            if exc_type is None:
+            if exc_type is None and is_news:
                 raise AGIHangup("the caller has hung up")
             return
         # Another exception is on its way. If the handler catches it inside a scope, the scope must

@@ -217,6 +217,7 @@ async def test_a_shield_without_a_hangup_is_not_felt() -> None:
 async def test_a_shield_after_the_hangup_was_heard_raises_nothing_again() -> None:
     session = FakeSession()
     session.feed(HANGUP)
+    await settle()
     async with session.channel.shielded():
         await session.asked(session.channel.set_variable("R", "hangup"), b"200 result=1\n")
 
@@ -471,3 +472,58 @@ async def test_what_one_task_has_learned_does_not_keep_the_others_from_learning_
     session.feed(b"200 result=-1\nHANGUP\n")
     await asyncio.wait(tasks)
     assert sorted(heard) == ["plays", "waits"]
+
+
+async def test_a_hangup_that_is_told_of_in_a_shield_takes_effect_at_its_end() -> None:
+    """It happened before the block, in one read with the reply that led into it."""
+    session = FakeSession()
+    heard: list[str] = []
+
+    async def works() -> None:
+        try:
+            async with session.channel.until_hangup():
+                await session.channel.wait_for_digit(5)
+                async with session.channel.shielded():
+                    await settle()
+                    heard.append("stored")
+                await asyncio.Event().wait()
+        except AGIHangup:
+            await settle()
+            heard.append("works")
+
+    async def waits() -> None:
+        try:
+            async with session.channel.until_hangup():
+                await asyncio.Event().wait()
+        except AGIHangup:
+            heard.append("waits")
+
+    tasks = [asyncio.create_task(each()) for each in (works, waits)]
+    await settle()
+    session.feed(b"200 result=49\nHANGUP\n")
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert heard[0] == "stored"
+    assert sorted(heard) == ["stored", "waits", "works"]
+
+
+async def test_a_shield_in_the_clean_up_does_not_raise_what_is_known() -> None:
+    session = FakeSession()
+    steps: list[str] = []
+
+    async def call() -> None:
+        async with session.channel.until_hangup():
+            try:
+                await session.channel.stream_file("menu")
+            finally:
+                async with session.channel.shielded():
+                    await settle()  # here the others are notified
+                    steps.append("stored")
+                await settle()
+                steps.append("after")
+
+    task = asyncio.create_task(call())
+    await settle()
+    session.feed(b"200 result=-1\nHANGUP\n")
+    with pytest.raises(AGIHangup):
+        await task
+    assert steps == ["stored", "after"]
