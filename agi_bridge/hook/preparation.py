@@ -127,8 +127,11 @@ class Preparation:
             return
         finally:
             self._opening = None
+        loop = asyncio.get_running_loop()
+        # Given back, it is kept no longer than that either.
+        connection.ends_at = min(connection.ends_at, loop.time() + self._seconds)
         self._connection = connection
-        self._expiry = asyncio.get_running_loop().call_later(self._seconds, self._drop)
+        self._expiry = loop.call_later(self._seconds, self._drop)
 
     def _drop(self) -> None:
         if self._expiry is not None:

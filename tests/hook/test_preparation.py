@@ -340,6 +340,19 @@ async def test_what_a_caller_did_not_need_is_kept_for_the_next_one_no_longer_tha
         assert client._transport._expiry == {}
 
 
+async def test_one_that_was_never_used_is_kept_no_longer_than_it_would_have_waited() -> None:
+    """A server, or what stands before it, may give a connection only seconds to its request."""
+    async with (
+        serving(answering([], DIAL)) as server,
+        client_of(server, 5.0, keepalive=True) as client,
+    ):
+        assert client._transport is not None
+        await ready(preparation := client.prepare())
+        preparation.close()
+        [timer] = client._transport._expiry.values()
+        assert timer.when() <= asyncio.get_running_loop().time() + 5.01
+
+
 async def test_a_connection_whose_response_comes_after_the_end_is_not_kept() -> None:
     answer = asyncio.Event()
 
