@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from agi_bridge.agi.encoding import separate_arguments
 from agi_bridge.agi.results import ChannelState, SpeechResult
 from agi_bridge.agi.testing.applications import Applications
 from agi_bridge.agi.testing.channel import SimulatedChannel
@@ -91,7 +92,7 @@ class CommandHandlers(PlaybackHandlers):
             self.fail()
             return "200 result=-1 Gosub label not found\n"
         subroutine = subroutines[place]
-        given = _raw_arguments(args[3]) if args[3:] else []
+        given = separate_arguments(args[3], raw=True) or [""] if args[3:] else []
         self._channel.record.subroutines.append((place, *given))
         returned = subroutine(given) if callable(subroutine) else subroutine
         self._variables.store("GOSUB_RETVAL", returned or "")
@@ -219,27 +220,6 @@ class CommandHandlers(PlaybackHandlers):
         """Run an application: EXEC; a result of 1 is followed by the usage."""
         code = await self._applications.run(args[0], args[1] if args[1:] else "")
         return f"200 result={code}\n{USAGE if code == 1 else ''}"
-
-
-def _raw_arguments(text: str) -> list[str]:
-    r"""Separate GOSUB's arguments; quotes and backslashes stay (`AST_STANDARD_RAW_ARGS`)."""
-    found = [""]
-    depth = {"(": 0, "[": 0}
-    quoted = False
-    chars = iter(text)
-    for char in chars:
-        if char == "," and not quoted and not any(depth.values()):
-            found.append("")
-            continue
-        if char in "([":
-            depth[char] += 1
-        elif char in ")]":
-            opening = "(" if char == ")" else "["
-            depth[opening] = max(0, depth[opening] - 1)
-        elif char == '"':
-            quoted = not quoted
-        found[-1] += char + (next(chars, "") if char == "\\" else "")
-    return found
 
 
 def _value(text: str | None) -> str:

@@ -62,7 +62,8 @@ class FakeAsterisk:
             `dnid` is the extension by default.
         environment: further ``agi_`` names without prefix; None leaves a line out.
         audio: what the caller says, raw as `AudioStream` gives it: the handler is run as a program
-            that EAGI() started. All of it is there at once, then `Channel.audio` ends. For `run`.
+            that EAGI() started. All of it is there at once, so that
+            `AudioStream.discard` drops it; then `Channel.audio` ends. For `run`.
         pace: 1.0 is real time, 0 lets no time pass.
         clock: the clock at a pace above 0.
         on_event: called with each event while the call runs.
