@@ -100,7 +100,7 @@ class BackgroundWriter:
         try:
             line = self._lines.get()
             if not self._closed and self._lines.qsize() < _BATCH_LINES:
-                time.sleep(_GATHER_SECONDS)
+                time.sleep(_GATHER_SECONDS)  # on a thread of its own: it holds nobody up
             while line is not None:
                 batch.append(line)
                 if len(batch) == _BATCH_LINES:
